@@ -15,6 +15,7 @@ from pipelines.live.payloads.gap_notices import decode_gap
 from pipelines.live.payloads.message import TelemetryMessage
 from pipelines.live.payloads.payload_error import PayloadError
 from pipelines.live.payloads.schemas import SchemaRegistry
+from tests.live_broker import Subscribing
 
 _KINDS = ("schemas", "telemetry", "gaps")
 
@@ -35,15 +36,15 @@ class Ingester:
 
     def start(self, broker: BrokerSettings) -> None:
         """Connect and subscribe, as a listener does: at each connection anew, in a session that lasts."""
+        subscribing = Subscribing([(f"forewarn/{kind}/#", 1) for kind in _KINDS])
         self.client = connect(
             broker,
             "ingester",
             on_message=lambda _, message: self._take(message.topic, bytes(message.payload)),
-            on_connect=lambda client: client.subscribe(
-                [(f"forewarn/{kind}/#", 1) for kind in ("schemas", "telemetry", "gaps")]
-            ),
+            on_connect=subscribing,
             session_s=3600,
         )
+        subscribing.wait()
         self.client.reconnect_delay_set(1, 1)
 
     def stop(self) -> None:
@@ -54,6 +55,11 @@ class Ingester:
         """Return what was kept of a session, in the order of arrival."""
         with self.lock:
             return [message.sequence for message in self.messages.get((asset, epoch), [])]
+
+    def confirm_no_more(self) -> None:
+        """Confirm nothing from now on; what has arrived is confirmed."""
+        with self.lock:
+            self.confirms = False
 
     def confirm_all(self) -> None:
         """Confirm what has arrived, from now on as well."""
@@ -97,7 +103,7 @@ class Ingester:
             self.client.publish(f"forewarn/confirmed/{asset}", confirmation, qos=1, retain=True)
 
 
-def wait_for(condition: Callable[[], bool], patience_s: float = 30.0) -> None:
+def wait_for(condition: Callable[[], bool], patience_s: float = 120.0) -> None:
     """Wait until something holds; AssertionError if it does not in time."""
     ends = time.monotonic() + patience_s
     while not condition():

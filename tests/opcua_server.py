@@ -44,9 +44,9 @@ class OpcuaTestServer:
         """Write a value with its source timestamp."""
         self.call(self._write(asset, channel, microseconds, value, status))
 
-    def call(self, coroutine: Any) -> Any:
+    def call(self, coroutine: Any, patience_s: float = 120) -> Any:
         """Run a coroutine in the server's thread."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(patience_s)
 
     async def _write(self, asset: str, channel: str, microseconds: int, value: Any, status: int) -> None:
         time = EPOCH + timedelta(microseconds=microseconds)
@@ -121,6 +121,6 @@ def running_opcua_server(port: int = 0, certificates: Path | None = None) -> Ite
         yield server
     finally:
         with suppress(TimeoutError):  # its sessions may wait for a client that has gone already
-            server.call(server.stop())
+            server.call(server.stop(), 30)
         server.loop.call_soon_threadsafe(server.loop.stop)
         thread.join(10)

@@ -62,10 +62,10 @@ def running_proxy(target: int) -> Iterator[TcpProxy]:
     thread = threading.Thread(target=proxy.loop.run_forever, daemon=True)
     thread.start()
     start: Any = asyncio.run_coroutine_threadsafe(proxy.start(), proxy.loop)
-    start.result(10)
+    start.result(60)
     try:
         yield proxy
     finally:
         proxy.cut()
         proxy.loop.call_soon_threadsafe(proxy.loop.stop)
-        thread.join(10)
+        thread.join(60)

@@ -91,7 +91,7 @@ class StoredSessions:
         waiting: set[Key] = set()
         for table, message in messages:
             key, number = (table, message.asset), message.sequence
-            state = self._with_epoch(self._asset(key), table, message.epoch).sessions[message.epoch]
+            state = self._read_once(key, message.epoch).sessions[message.epoch]
             before = max(state.last, last.get((key, message.epoch), -1))
             if number <= before:
                 continue
@@ -107,7 +107,7 @@ class StoredSessions:
         plan, late = Plan(), dict[tuple[str, int], list[StreamGap]]()
         for table, message in messages:
             key = (table, message.asset)
-            known = plan.sessions.get(key) or self._asset(key)
+            known = plan.sessions.get(key) or self._read_once(key, message.epoch)
             known = self._with_epoch(known, table, message.epoch)
             before = known.sessions[message.epoch]
             arrival = accept_message(known, message.epoch, message.sequence, *_event_times(message))
@@ -149,8 +149,7 @@ class StoredSessions:
             self._known[key] = kept if len(newest) < len(sessions.sessions) else sessions
             self._known.move_to_end(key)
             self._epochs.setdefault(key[1], set()).update(newest)
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        self._drop_oldest()
 
     def forget(self) -> None:
         """Read all sessions again, as another process may have stored some of their messages."""
@@ -167,12 +166,24 @@ class StoredSessions:
 
     def confirmed(self, table: str, asset: str, epoch: int, since_us: int) -> int:
         """Return the number up to which nothing is missing but what an edge has lost, or was noticed before a time."""
-        state = self._with_epoch(self._asset((table, asset)), table, epoch).sessions[epoch]
+        state = self._read_once((table, asset), epoch).sessions[epoch]
         for low, high in state.missing:
             is_lost = any(first <= low and high <= last for first, last in state.dropped)
             if not is_lost and self._noticed_us.get((asset, epoch, high), since_us + 1) > since_us:
                 return low - 1
         return state.last
+
+    def _read_once(self, key: Key, epoch: int) -> AssetSessions:
+        """Return an asset's sessions, that epoch's among them, and remember them: its other messages need them too."""
+        known = self._asset(key)
+        if key not in self._known or epoch not in known.sessions:
+            known = self._known[key] = self._with_epoch(known, key[0], epoch)
+            self._drop_oldest()
+        return known
+
+    def _drop_oldest(self) -> None:
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
 
     def _asset(self, key: Key) -> AssetSessions:
         known = self._known.get(key)

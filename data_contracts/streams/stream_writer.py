@@ -76,6 +76,7 @@ class StreamWriter:
         self._patience_us = int(patience.total_seconds() * 1e6)
         self._tolerance_us = int(clock_tolerance.total_seconds() * 1e6)
         self._tables: dict[str, TableState] = {}
+        self._opened: dict[str, StreamTable] = {}
         self._quarantine = StreamTable(workspace, quarantine_entries.TABLE)
         self._sessions = StoredSessions(self._transaction)
         for gap, noticed in rows_of(read_gaps(workspace)).items():
@@ -166,15 +167,16 @@ class StreamWriter:
     def _state(self, contract: Contract) -> TableState:
         state = self._tables.get(contract.table)
         if state is None or state.contract != contract:
-            table = StreamTable(self._workspace, contract.table) if state is None else state.table
+            table = self._stream_table(contract.table)
             state = self._tables[contract.table] = TableState(self._workspace, contract, table)
         return state
 
     def _transaction(self, table: str, stream: str) -> int | None:
-        state = self._tables.get(table)
-        if state is not None:
-            return state.table.transaction(stream)
-        return StreamTable(self._workspace, table).transaction(stream)
+        return self._stream_table(table).transaction(stream)
+
+    def _stream_table(self, name: str) -> StreamTable:
+        # Opened once: after a restart hundreds of sessions are read from it before anything is stored.
+        return self._opened.setdefault(name, StreamTable(self._workspace, name))
 
     def _new_undecoded(self, messages: Sequence[HeldMessage]) -> list[HeldMessage]:
         by_digest = {message.digest: message for message in messages}
@@ -214,6 +216,8 @@ class StreamWriter:
     def _forget(self) -> None:
         self._sessions.forget()
         self._quarantine.refresh()
+        for table in self._opened.values():
+            table.refresh()
         for state in self._tables.values():
             state.forget()
 

@@ -16,6 +16,7 @@ from data_contracts.tables import tables
 from data_contracts.workspace import Workspace
 
 _PACKED = np.dtype("<f8")
+_SHARES = ("overridden", "simulated")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class StoredFeatures:
     reason_codes: Sequence[str | None] | None = None
     # By asset, its own cut-off, where they differ; `as_of` is the latest of them.
     cut_offs: Sequence[pd.Timestamp] | None = None
+    # By asset, the shares of the values in its window that were overridden and simulated, (n_assets, 2); None without.
+    shares: npt.NDArray[np.float64] | None = None
 
 
 def store_features(
@@ -49,6 +52,8 @@ def store_features(
             "features": pd.Series([row.astype(_PACKED).tobytes() for row in run.features], dtype=object),
         }
     )
+    if run.shares is not None:
+        frame[list(_SHARES)] = run.shares
     batch = f"{recipe_digest}/{run.as_of.isoformat()}"
     if run.cut_offs is not None:
         frame["cut_off"] = pd.Series(list(run.cut_offs), dtype="datetime64[us, UTC]")
@@ -76,6 +81,7 @@ def load_features(
         reason_codes=_codes(frame),
         cut_offs=_cut_offs(frame, latest),
         features=np.array([np.frombuffer(packed, _PACKED) for packed in frame["features"]], dtype=np.float64),
+        shares=_shares(frame),
     )
 
 
@@ -83,6 +89,13 @@ def _codes(frame: pd.DataFrame) -> list[str | None] | None:
     if "reason_code" not in frame.columns:
         return None
     return [None if pd.isna(code) else str(code) for code in frame["reason_code"]]
+
+
+def _shares(frame: pd.DataFrame) -> npt.NDArray[np.float64] | None:
+    # Runs without any such value, and those stored before there were shares, have no columns for them.
+    if not set(_SHARES) <= set(frame.columns) or frame[list(_SHARES)].isna().all(axis=None):
+        return None
+    return frame[list(_SHARES)].fillna(0.0).to_numpy(dtype=np.float64)
 
 
 def _cut_offs(frame: pd.DataFrame, latest: pd.Timestamp) -> list[pd.Timestamp] | None:

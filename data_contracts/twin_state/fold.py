@@ -34,11 +34,19 @@ def newest_entries(entries: Iterable[TwinEntry], as_of: pd.Timestamp) -> Newest:
 
 
 def fold(
-    entries: Iterable[TwinEntry], readings: Iterable[Reading], properties: Sequence[str], as_of: pd.Timestamp
+    entries: Iterable[TwinEntry],
+    readings: Iterable[Reading],
+    properties: Sequence[str],
+    as_of: pd.Timestamp,
+    *,
+    by_time: bool = True,
 ) -> dict[str, PropertyState]:
-    """Return the state of each property at a time; what became known later, or happens later, does not count."""
+    """Return the state of each property at a time; what became known later, or happens later, does not count.
+
+    Unless `by_time`, the times of readings are no times, and all of the readings count.
+    """
     newest = newest_entries(entries, as_of)
-    known = [reading for reading in readings if reading.known_time <= as_of and reading.event_time <= as_of]
+    known = [each for each in readings if not by_time or max(each.known_time, each.event_time) <= as_of]
     states = {}
     for name in properties:
         own = [PropertyValue.of_reading(reading) for reading in known if reading.name == name]

@@ -33,13 +33,23 @@ class LatestReadings:
 
 
 def latest_readings(
-    workspace: Workspace, table: str, assets: Sequence[str], channels: Sequence[str], as_of: pd.Timestamp
+    workspace: Workspace,
+    table: str,
+    assets: Sequence[str],
+    channels: Sequence[str],
+    as_of: pd.Timestamp | None,
+    *,
+    until: pd.Timestamp | None = None,
 ) -> LatestReadings:
     """Find each channel's latest reading of each asset by a time: that of a sensor, or else a simulated one.
 
     Spans before `as_of` are read, each longer than the one before, until every channel has a value: the statistics of
-    the table's files let the engine skip all others. The search ends at 60 days.
+    the table's files let the engine skip all others. The search ends at 60 days. `until` is the last event time that
+    counts, `as_of` by default; one of them has to be given.
     """
+    last = as_of if until is None else until
+    if last is None:
+        raise ValueError("neither as_of nor until")
     result = LatestReadings({asset: [] for asset in assets})
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
@@ -50,7 +60,7 @@ def latest_readings(
         missing, span = {asset: names for asset, names in missing.items() if names}, _FIRST_SPAN
         while missing:
             names = sorted(set().union(*missing.values()))
-            rows = _read(delta, stored, sorted(missing), names, as_of - span, as_of)
+            rows = _read(delta, stored, sorted(missing), names, last - span, last, as_of)
             for asset, reading in _newest(rows, names):
                 known = {(each.name, each.simulated) for each in result.readings[asset]}
                 if (reading.name, reading.simulated) not in known:
@@ -60,7 +70,7 @@ def latest_readings(
                 names_left -= {each.name for each in result.readings[asset] if not each.simulated}
             missing = {asset: names for asset, names in missing.items() if names}
             if span >= _LONGEST_SPAN or len(rows) >= _MOST_ROWS:
-                result.looked_back_to |= dict.fromkeys(missing, as_of - span)
+                result.looked_back_to |= dict.fromkeys(missing, last - span)
                 break
             few = len(missing) == 1 and len(rows) < _FEW_ROWS
             span = min(span * (_MUCH_WIDER if few else _WIDER), _LONGEST_SPAN)
@@ -77,11 +87,12 @@ def _read(
     assets: Sequence[str],
     channels: Sequence[str],
     start: pd.Timestamp,
-    as_of: pd.Timestamp,
+    until: pd.Timestamp,
+    as_of: pd.Timestamp | None,
 ) -> pa.Table:
     keys = [name for name in ("asset", "source", "event_time", "known_time", STORED_VERSION) if name in stored]
     columns = ", ".join(map(quoted, (*keys, *channels)))
-    rows = query(delta, f"SELECT {columns} FROM t{where(as_of, assets, start, as_of)}")  # noqa: S608
+    rows = query(delta, f"SELECT {columns} FROM t{where(as_of, assets, start, until)}")  # noqa: S608
     # The engine's own kind of text cannot be compared and taken.
     fields = [each.with_type(pa.string()) if each.type == pa.string_view() else each for each in rows.schema]
     return rows.cast(pa.schema(fields))

@@ -91,6 +91,11 @@ class Twin:
         """Return the name of the table of its telemetry."""
         return f"telemetry/{self.asset_type}"
 
+    @property
+    def counts_cycles(self) -> bool:
+        """Return whether the times of its telemetry stand for cycles, from its own beginning."""
+        return self.contract is not None and self.contract.clock == "cycle"
+
 
 @dataclass(frozen=True)
 class TwinState:

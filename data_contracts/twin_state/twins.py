@@ -22,6 +22,7 @@ from data_contracts.twin_state.state_types import Reading, Twin, TwinState
 from data_contracts.workspace import Workspace
 
 _REMOTE = "://"
+_NOTHING_BEFORE = pd.Timestamp(0, tz="UTC").as_unit("us")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ def list_twins(workspace: Workspace, engine: sa.Engine, *, asset_type: str | Non
 def state_of(
     workspace: Workspace, engine: sa.Engine, twin: Twin, *, now: pd.Timestamp, as_of: pd.Timestamp | None = None
 ) -> TwinState:
-    """Return the state of a twin by what was known at a time, now by default."""
+    """Return the state of a twin by what was known at a time, now by default.
+
+    Where times count cycles, now is the latest cycle, and any other time the cycle that it stands for.
+    """
     at = now if as_of is None else as_of
     with storage_errors(engine), engine.connect() as connection:
         view = read_view(connection, twin.asset, at)
@@ -66,7 +70,9 @@ def state_of(
     current = _current(workspace, engine, twin, now) if as_of is None else None
     if current is not None:
         return _folded(twin, view, current, at, None)
-    found = latest_readings(workspace, twin.telemetry, [twin.asset], channels, at)
+    until = _latest_cycle(workspace, twin, as_of) if twin.counts_cycles else at
+    known = as_of if twin.counts_cycles else at
+    found = latest_readings(workspace, twin.telemetry, [twin.asset], channels, known, until=until)
     return _folded(twin, view, found.readings[twin.asset], at, found.looked_back_to.get(twin.asset))
 
 
@@ -78,9 +84,18 @@ def _folded(
         twin=twin,
         as_of=at,
         revision=view.head.revision,
-        properties=fold(view.newest.values(), readings, channels, at),
+        properties=fold(view.newest.values(), readings, channels, at, by_time=not twin.counts_cycles),
         looked_back_to=looked_back_to,
     )
+
+
+def _latest_cycle(workspace: Workspace, twin: Twin, as_of: pd.Timestamp | None) -> pd.Timestamp:
+    """Return the event time of an asset's latest cycle, up to a time if one is given."""
+    latest, _ = tables.asset_watermarks(
+        workspace, twin.telemetry, as_of=as_of, assets=[twin.asset], column="event_time"
+    )
+    last = latest.get(twin.asset, _NOTHING_BEFORE)
+    return last if as_of is None else min(last, as_of)
 
 
 def _current(workspace: Workspace, engine: sa.Engine, twin: Twin, now: pd.Timestamp) -> list[Reading] | None:
@@ -89,7 +104,8 @@ def _current(workspace: Workspace, engine: sa.Engine, twin: Twin, now: pd.Timest
     if kept is None or not _is_latest(workspace, twin.telemetry, kept[0]):
         return None
     # Clocks that are ahead: what comes before those readings is in the table only.
-    return kept[1] if all(max(each.event_time, each.known_time) <= now for each in kept[1]) else None
+    are_past = twin.counts_cycles or all(max(each.event_time, each.known_time) <= now for each in kept[1])
+    return kept[1] if are_past else None
 
 
 def _is_latest(workspace: Workspace, table: str, version: int) -> bool:

@@ -6,6 +6,8 @@ Cox, "Two further applications of a model for binary regression", Biometrika 45 
 (slope and intercept). Van Calster et al., "Calibration: the Achilles heel of predictive analytics", BMC Medicine 17
 (2019), doi:10.1186/s12916-019-1466-7 (how to report them). Liang & Zeger, "Longitudinal data analysis using generalized
 linear models", Biometrika 73 (1986), doi:10.1093/biomet/73.1.13 (the variance between assets).
+
+SciPy and scikit-learn are imported where they are used: whoever reads settings imports this, and most need no more.
 """
 
 import math
@@ -14,9 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
-from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 Vector = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
@@ -90,6 +89,9 @@ def calibration_slope(
     >>> calibration_slope(np.arange(100), truth, probability).slope_low
     nan
     """
+    from scipy.special import logit
+    from sklearn.linear_model import LogisticRegression
+
     scores = logit(np.clip(probability, _NEAREST, 1.0 - _NEAREST))
     if truth.all() or not truth.any() or scores[truth].min() >= scores[~truth].max() or np.ptp(scores) == 0:
         return CalibrationSlope(math.nan, math.nan, math.nan, math.nan)
@@ -104,6 +106,9 @@ def _half_width(
     asset: npt.ArrayLike, truth: Rows, scores: Vector, fitted: tuple[float, float], confidence: float
 ) -> float:
     """Return half the width of the slope's interval, from the variance of the estimating equations between assets."""
+    from scipy import stats
+    from scipy.special import expit
+
     codes = np.unique(np.asarray(asset, dtype=str), return_inverse=True)[1]
     failed = len(np.unique(codes[truth]))
     if failed < 2:

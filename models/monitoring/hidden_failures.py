@@ -8,7 +8,6 @@ findings reported so far.
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from models.outcomes.finding_errors import FindingQuality
 
@@ -27,10 +26,12 @@ def hidden_failures(
     with work whose finding was not reported. Whether a finding is reported must not depend on what it is. A look uses
     nothing that matures later; numbers are whole, and those of all looks so far are never below the limit.
     """
+    from scipy.special import betaincinv  # whoever reads settings imports this module, and most need no more
+
     reported, cleared = confirmed.cumsum(axis=-1), sound.cumsum(axis=-1)
     missing = unreported.cumsum(axis=-1)
     # Clopper and Pearson's upper limit; betaincinv has no value where every inspection confirmed a defect.
-    limit = special.betaincinv(reported + 1, np.maximum(cleared, 1e-9), CONFIDENCE)
+    limit = betaincinv(reported + 1, np.maximum(cleared, 1e-9), CONFIDENCE)
     defect_share = quality.defect_share(np.where(cleared > 0, limit, 1.0))
     behind_missing = _new_each_look(missing * defect_share)
     if quality.perfect:

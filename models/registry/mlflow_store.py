@@ -4,6 +4,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from data_contracts.errors import StorageError
@@ -57,6 +58,15 @@ def storage_errors(workspace: Workspace) -> Iterator[None]:
             "a database that can be opened, and a folder for its files",
             _remedy(reason),
         ) from error
+
+
+def is_uncreated(uri: str) -> bool:
+    """Return whether a store is certainly empty: a file that is not there yet, and takes MLflow seconds to create."""
+    scheme, _, path = uri.partition(":///")
+    # A query, or a name such as :memory:, says more than where the file is.
+    if scheme != "sqlite" or "?" in path or path.startswith(":"):
+        return False
+    return Path(path).parent.is_dir() and not Path(path).exists()
 
 
 def _remedy(reason: str) -> str:

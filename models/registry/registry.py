@@ -20,8 +20,14 @@ from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.experiment.training_data import deleted_tables
 from models.refitting.tags import REFIT_OF, refit_of
+<<<<<<< HEAD
 from models.registry.file_digests import FILES_DIGEST, MODEL_DIGEST, check_files, files_digest
 from models.registry.mlflow_store import active_store, is_missing, storage_errors
+||||||| 2ac065b
+from models.registry.mlflow_store import active_store, is_missing, storage_errors
+=======
+from models.registry.mlflow_store import active_store, is_missing, is_uncreated, storage_errors
+>>>>>>> live
 from models.registry.revision import Revision, package_folders
 from models.registry.version_files import artifact_folder, condition, down_after_failure, local_path, signature
 
@@ -246,9 +252,16 @@ class Registry:
         with storage_errors(self.workspace):
             self._client.delete_model_version(name, str(version))
 
+    def create_store(self) -> None:
+        """Create MLflow's tables unless they are there; two processes that did so at once would corrupt them."""
+        with storage_errors(self.workspace):
+            self._client.search_registered_models(max_results=1)
+
     def names(self) -> tuple[str, ...]:
         """Return the names of the registered models, sorted."""
         with storage_errors(self.workspace):
+            if is_uncreated(self.workspace.mlflow_uri):
+                return ()
             return tuple(sorted(model.name for model in self._client.search_registered_models()))
 
     def versions(self, name: str) -> tuple[dict[str, Any], ...]:

@@ -121,8 +121,7 @@ def serve_schedules(workspace: Workspace, settings: Settings) -> None:
         unset = "schedule.ingest" if settings.ingest.inbox else "ingest.inbox"
         sys.stderr.write(f"Nothing is ingested: {unset} is empty. Set it in forewarn.toml, or {variable(unset)}.\n")
     prefect_environment(workspace)
-    # MLflow creates its tables at the first query; two flows that did so at once would corrupt them.
-    Registry(workspace).names()
+    Registry(workspace).create_store()
     own = "PREFECT_API_URL" not in os.environ
     interrupt = Interrupt()
     with interrupt.recording(), running_server(workspace, settings.schedule.port) if own else contextlib.nullcontext():

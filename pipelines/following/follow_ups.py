@@ -5,14 +5,16 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
 from pipelines.following.stream_follower import StreamFollower
-from pipelines.jobs.score import ScoreResult
+
+if TYPE_CHECKING:
+    from pipelines.jobs.score import ScoreResult
 
 _LOGGER = logging.getLogger("forewarn.following")
 
@@ -27,7 +29,7 @@ class FollowSummary:
     failures: int = 0
     error: str = ""  # the latest failure, until what failed succeeds
     behind_seconds: float = 0.0  # how long the latest commit waited for what follows from it
-    results: list[ScoreResult] = field(default_factory=list)  # the latest of each model
+    results: "list[ScoreResult]" = field(default_factory=list)  # the latest of each model
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -46,7 +48,7 @@ class FollowUps:
         workspace: Workspace,
         *,
         policy: PolicySettings,
-        on_scored: Callable[[ScoreResult], None] = lambda _: None,
+        on_scored: Callable[["ScoreResult"], None] = lambda _: None,
     ) -> None:
         self.summary = FollowSummary()
         self._on_scored = on_scored
@@ -94,7 +96,7 @@ class FollowUps:
         self.summary.error = followed.errors[0].found if followed.errors else ""
         self.summary.behind_seconds = time.monotonic() - min(waiting.values())
 
-    def _scored(self, result: ScoreResult) -> None:
+    def _scored(self, result: "ScoreResult") -> None:
         self.summary.scored += result.stored
         self.summary.alerts += len(result.alerts)
         others = [each for each in self.summary.results if each.model_name != result.model_name]

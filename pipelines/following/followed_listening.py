@@ -3,15 +3,17 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import read_policy
 from pipelines.following.follow_ups import FollowSummary, FollowUps
-from pipelines.jobs.score import ScoreResult
 from pipelines.live.listening.listen import Report, listen
 from pipelines.live.listening.listen_summary import Ending, ListenSummary
 from pipelines.settings.sections import LiveSettings
+
+if TYPE_CHECKING:
+    from pipelines.jobs.score import ScoreResult
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def listen_and_follow(
     ending: Ending | None = None,
     stopping: threading.Event | None = None,
     report: Report | None = None,
-    on_scored: Callable[[ScoreResult], None] = lambda _: None,
+    on_scored: Callable[["ScoreResult"], None] = lambda _: None,
 ) -> FollowedListening:
     """Listen as `listen` does, and bring indicators and predictions up to what is stored, beside it.
 

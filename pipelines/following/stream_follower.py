@@ -1,7 +1,11 @@
-"""What follows from telemetry as soon as it is stored: indicators, and predictions at the champions' strides."""
+"""What follows from telemetry as soon as it is stored: indicators, and predictions at the champions' strides.
+
+What scores is imported when there is a champion: a listener is to be back at once, and many have none.
+"""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -10,15 +14,17 @@ from data_contracts.tables import tables
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
 from models.registry.registry import CHAMPION, Registry
-from pipelines.evidence.champion import MonitoredModel, load_champion
 from pipelines.indicators.definitions import defined
 from pipelines.indicators.follow import IndicatorFollower
-from pipelines.jobs.score import ScoreResult, score_fleet
+
+if TYPE_CHECKING:
+    from pipelines.evidence.champion import MonitoredModel
+    from pipelines.jobs.score import ScoreResult
 
 _EPOCH = pd.Timestamp(0, tz="UTC")
 _NO_HOLD_BACK = PolicySettings()
 _LOOK_EVERY = pd.Timedelta(seconds=30)  # for new indicators and champions
-OnScored = Callable[[ScoreResult], None]
+OnScored = Callable[["ScoreResult"], None]
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Followed:
     """What followed from some commits."""
 
     windows: Mapping[str, int] = field(default_factory=dict)  # versions of windows stored, by name of the indicators
-    scored: tuple[ScoreResult, ...] = ()
+    scored: "tuple[ScoreResult, ...]" = ()
     errors: tuple[ForewarnError, ...] = ()
 
 
@@ -85,6 +91,8 @@ class StreamFollower:
 
     def _look(self, errors: list[ForewarnError]) -> None:
         """Find new indicators and champions."""
+        from pipelines.evidence.champion import load_champion
+
         try:
             for each in defined(self._workspace):
                 self._followers.setdefault(each.plan.name, IndicatorFollower(self._workspace, each))
@@ -99,7 +107,7 @@ class StreamFollower:
         except ForewarnError as error:
             errors.append(error)
 
-    def _take(self, name: str, champion: MonitoredModel, before: _Scored | None) -> None:
+    def _take(self, name: str, champion: "MonitoredModel", before: _Scored | None) -> None:
         stride, recipe = champion.experiment.windows.stride, champion.model.artifact.recipe
         if stride is None or champion.model.artifact.clock.cycle is not None:
             self._champions.pop(name, None)
@@ -109,7 +117,9 @@ class StreamFollower:
 
     def _score(
         self, name: str, champion: _Scored, now: pd.Timestamp, errors: list[ForewarnError]
-    ) -> ScoreResult | None:
+    ) -> "ScoreResult | None":
+        from pipelines.jobs.score import score_fleet
+
         try:
             latest = self._latest(champion, "event_time")
             if latest is None or not champion.is_due(latest):

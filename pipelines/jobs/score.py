@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
@@ -14,6 +16,7 @@ from data_contracts.tables.readings import reading_rhythm
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from features.extraction.latest_readings import UNKNOWN, latest_readings
+from features.telemetry.provenance import OVERRIDDEN, SIMULATED, provenance
 from features.telemetry.sorted_times import IntArray, microseconds
 from models.artifact.absences import absent_assets
 from models.artifact.artifact import Artifact
@@ -37,6 +40,7 @@ from pipelines.jobs.scored_records import (
 )
 
 _NO_HOLD_BACK = PolicySettings()
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,8 @@ def score_fleet(
     answers = list(absent_answers(model, stopped, own, cut_offs.latest, made_at))
     predicted: list[Prediction] = []
     if run is not None:
-        store_scored_features(workspace, model, run.details, run.latest, made_at)
-        answers += answers_of_scores(model, run.details, run.latest, run.reasons, made_at)
+        store_scored_features(workspace, model, run.details, run.latest, made_at, run.shares)
+        answers += answers_of_scores(model, run.details, run.latest, run.reasons, made_at, run.shares)
         predicted = predictions_of(model, run.scores, made_at)
     draws = _draws(workspace, model, predicted, policy)
     stored = store_new(workspace, predicted, answers, records_of_draws(predicted, draws))
@@ -183,6 +187,14 @@ class _Run:
     def latest(self) -> IntArray:
         """The latest reading behind each score, in microseconds since 1970, or UNKNOWN."""
         return latest_readings(self.history, self._cut_offs, self.artifact.recipe)
+
+    @cached_property
+    def shares(self) -> FloatArray | None:
+        """The shares of each window's values that were overridden and simulated, (n, 2); None if none was."""
+        recipe = self.artifact.recipe
+        frame = provenance(self.history.telemetry, self._cut_offs, recipe.measured_channels, recipe.lookback)
+        values: FloatArray = frame[[OVERRIDDEN, SIMULATED]].to_numpy(np.float64)
+        return values if values.any() else None
 
     @cached_property
     def reasons(self) -> Sequence[Reason | None]:

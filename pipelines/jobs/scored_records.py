@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.records.answer_records import Answer, add_predictions
@@ -56,7 +57,12 @@ def store_new(
 
 
 def store_scored_features(
-    workspace: Workspace, model: LoadedModel, details: DetailedScores, latest: IntArray, made_at: pd.Timestamp
+    workspace: Workspace,
+    model: LoadedModel,
+    details: DetailedScores,
+    latest: IntArray,
+    made_at: pd.Timestamp,
+    shares: npt.NDArray[np.float64] | None = None,
 ) -> None:
     """Store the features that were scored, so that the endpoint can give and explain the same predictions at once."""
     frame = details.frame
@@ -69,6 +75,7 @@ def store_scored_features(
         features=details.features.to_numpy(dtype=np.float64),
         reason_codes=[None if reason is None else reason.code for reason in details.reasons],
         cut_offs=None if frame["as_of"].eq(latest_cut_off).all() else frame["as_of"].tolist(),
+        shares=shares,
     )
     store_features(workspace, model.name, model.artifact.recipe.digest, run, now=made_at)
 
@@ -79,6 +86,7 @@ def answers_of_scores(
     latest: IntArray,
     reasons: Sequence[Reason | None],
     made_at: pd.Timestamp,
+    shares: npt.NDArray[np.float64] | None = None,
 ) -> Iterator[Answer]:
     """Yield what a prediction has no columns for, under the names of the endpoint's responses, where there is one."""
     artifact = model.artifact
@@ -88,8 +96,9 @@ def answers_of_scores(
     values, unusual = frame.get("condition", none), frame.get("anomaly_score", none)
     predicted = frame["remaining_life_h"] if artifact.target == "remaining_life" else values
     intervals = interval_answers(artifact, np.asarray(predicted, dtype=np.float64))
-    columns = details.probabilities.tolist(), latest.tolist(), reasons, values, intervals, unusual
-    for asset, as_of, probabilities, time, reason, value, interval, anomaly in zip(
+    other = np.zeros((len(frame), 2)) if shares is None else shares
+    columns = details.probabilities.tolist(), latest.tolist(), reasons, values, intervals, unusual, other.tolist()
+    for asset, as_of, probabilities, time, reason, value, interval, anomaly, (overridden, simulated) in zip(
         frame["asset"], frame["as_of"], *columns, strict=True
     ):
         if reason is not None and reason.code != "stale":
@@ -103,6 +112,8 @@ def answers_of_scores(
             content["remaining_life_interval"] = interval
         if artifact.target == "anomaly":
             content["anomaly_score"] = None if pd.isna(anomaly) else float(anomaly)
+        if overridden or simulated:
+            content["provenance"] = {"overridden": overridden, "simulated": simulated}
         if artifact.about is not None:
             content["condition"] = condition_answer(artifact, None if pd.isna(value) else float(value), as_of, interval)
         yield _answer(model, asset, as_of, "ok" if reason is None else "stale", reason, content, made_at)

@@ -140,6 +140,7 @@ class StoredRuns:
             alerts=artifact.alerts(values),
             horizons=horizons,
             drivers=explanations,
+            provenance={} if run is None else run.provenance(assets, places),
         )
 
     def _run(self, champion: Champion, until: pd.Timestamp | None) -> "_Run | None":
@@ -163,6 +164,18 @@ class _Run:
     read_at: Sequence[int]
     reasons: Sequence[Reason | None]
     cut_offs: Sequence[int] | None  # by place, where they differ
+    shares: npt.NDArray[np.float64] | None  # by place, of values that were overridden and simulated, (n, 2)
+
+    def provenance(self, assets: Sequence[str], places: Sequence[int]) -> dict[str, ProvenanceAnswer]:
+        """Return the assets whose windows held overridden or simulated values, with their shares."""
+        if self.shares is None:
+            return {}
+        known = [(asset, self.shares[place]) for asset, place in zip(assets, places, strict=True) if place >= 0]
+        return {
+            asset: ProvenanceAnswer(overridden=float(own[0]), simulated=float(own[1]))
+            for asset, own in known
+            if own.any()
+        }
 
     def cut_off(self, place: int) -> int:
         """Return the cut-off of a place; that of the run for an asset that has none."""
@@ -178,6 +191,7 @@ class _Run:
             read_at=[UNKNOWN if time is None else microseconds_of(time) for time in stored.read_at],
             reasons=[stored_reason(*of) for of in zip(stored.reasons, codes, strict=True)],
             cut_offs=None if stored.cut_offs is None else [microseconds_of(time) for time in stored.cut_offs],
+            shares=stored.shares,
         )
 
 

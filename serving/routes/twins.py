@@ -13,6 +13,7 @@ from data_contracts.twin_state.rules import CLOCK_TOLERANCE, Rejection
 from data_contracts.twin_state.state_types import PropertyValue, Twin
 from data_contracts.twin_state.transitions import Change, Session, Written, roll_back, write
 from data_contracts.twin_state.twins import find_twin, list_twins, state_of
+from features.clock import clock_of
 from serving.http.errors import NOT_FOUND, PRECONDITION_FAILED, UNPROCESSABLE, ApiError, unprocessable
 from serving.http.json_bodies import show
 from serving.schemas.answers.twins import (
@@ -65,7 +66,7 @@ def describe(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> T
     twin, now = _find(worker, asset), worker.predictor.clock()
     as_of = _as_of(query, now) if "as_of" in query else None
     state = state_of(worker.workspace, worker.predictor.log.commit.engine(), twin, now=now, as_of=as_of)
-    return TwinAnswer(
+    answer = TwinAnswer(
         asset=twin.asset,
         asset_type=twin.asset_type,
         plant=twin.plant,
@@ -75,13 +76,16 @@ def describe(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> T
         properties={
             name: TwinPropertyAnswer(
                 unit=_unit(twin, name),
-                current=None if own.current is None else _value(own.current),
-                covered=[_value(value) for value in own.covered],
+                current=None if own.current is None else _value(twin, own.current),
+                covered=[_value(twin, value) for value in own.covered],
             )
             for name, own in state.properties.items()
         },
         looked_back_to=_time(state.looked_back_to),
     )
+    if twin.counts_cycles:
+        answer["clock"] = "cycle"
+    return answer
 
 
 def list_log(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> TwinLogAnswer:
@@ -224,8 +228,8 @@ def _entry(entry: TwinEntry) -> TwinEntryAnswer:
     )
 
 
-def _value(value: PropertyValue) -> TwinValueAnswer:
-    return TwinValueAnswer(
+def _value(twin: Twin, value: PropertyValue) -> TwinValueAnswer:
+    answer = TwinValueAnswer(
         value=value.value,
         source=value.source,
         event_time=format_instant(value.event_time),
@@ -235,6 +239,11 @@ def _value(value: PropertyValue) -> TwinValueAnswer:
         reason=value.reason,
         expires_at=_time(value.expires_at),
     )
+    # What was written has a time, whatever the clock of the telemetry.
+    cycle = clock_of(twin.contract).number(value.event_time) if value.revision is None else None
+    if cycle is not None:
+        answer["cycle"] = cycle
+    return answer
 
 
 def _unit(twin: Twin, name: str) -> str | None:

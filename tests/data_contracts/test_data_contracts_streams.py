@@ -348,6 +348,23 @@ def test_what_only_this_process_stores_is_looked_up_once(press, monkeypatch):
     assert sorted(looked_up) == [f"{name}/1" for name in names]
 
 
+def test_a_backlog_after_a_restart_opens_the_table_once(press, monkeypatch):
+    """Otherwise a listener would need the longer to be back the more waits for it, while more comes."""
+    names = [f"m{asset}" for asset in range(3)]
+    StreamWriter(press).store([message(name, 0) for name in names], now=NOW)
+    looked_up, look_up = [], stream_table.number_of
+    monkeypatch.setattr(stream_table, "number_of", lambda *named: looked_up.append(named[1]) or look_up(*named))
+    opened, open_table = [], stream_table.open_table
+    monkeypatch.setattr(stream_table, "open_table", lambda where: opened.append(where) or open_table(where))
+    writer = StreamWriter(press)
+    backlog = [message(name, number) for number in range(20) for name in names]
+    assert writer.early(backlog, now=NOW) == []
+    result = writer.store(backlog, now=NOW)
+    assert (result.messages, result.duplicates) == (19 * len(names), len(names))
+    assert sorted(looked_up) == [f"{name}/1" for name in names]
+    assert sum(where.endswith(PRESS.table) for where in opened) == 1
+
+
 def test_rows_in_quarantine_can_be_replayed(press):
     """Rows of a flush are repaired and replayed as those of a file are."""
     StreamWriter(press).store([message("m1", 0, (1.0, 200.0, 3.0))], now=NOW)

@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -129,24 +131,29 @@ def test_any_upkeep_leaves_every_read_as_it_was(tmp_path_factory: pytest.TempPat
     equal(part, rows[inside & (rows["event_time"] <= known)].reset_index(drop=True))
 
 
-def _append_seconds(root: Path, until: int) -> None:
+def _append_seconds(root: Path, until: int, enough: Any, appended: Any) -> None:
     workspace = init_workspace(root)
     stream = StreamTable(workspace, TABLE)
-    for number in range(until):
-        store(workspace, second(number), stream)
+    while appended.value < until or not enough.is_set():
+        store(workspace, second(appended.value), stream)
+        appended.value += 1
 
 
 def test_a_listener_goes_on_beside_upkeep(tmp_path: Path) -> None:
     """What another process appends meanwhile is stored once, with the version that stored it."""
-    workspace, seconds = init_workspace(tmp_path / "ws"), 60
-    listener = multiprocessing.get_context("spawn").Process(target=_append_seconds, args=(workspace.root, seconds))
+    workspace, context = init_workspace(tmp_path / "ws"), multiprocessing.get_context("spawn")
+    enough, appended = context.Event(), context.Value("i", 0)
+    listener = context.Process(target=_append_seconds, args=(workspace.root, 60, enough, appended))
     listener.start()
     rewritten = 0
     while listener.is_alive():
         rewritten += settled(workspace, target=40_000)
         remove_unused(workspace, TABLE, now=LATER)
+        if rewritten >= 2:
+            enough.set()
         time.sleep(0.05)
     listener.join()
+    seconds = appended.value
     assert listener.exitcode == 0
     rows = tables.read(workspace, TABLE)
     expected = pd.concat([second(number) for number in range(seconds)]).sort_values(["asset", "event_time"])
@@ -166,6 +173,13 @@ def _keep_up(root: Path) -> None:
             remove_unused(workspace, TABLE, now=LATER)
 
 
+def _version_meanwhile(workspace: Workspace) -> int:
+    """Return the version of a table whose log is being removed without the grace that readers have elsewhere."""
+    while True:
+        with suppress(StorageError):
+            return tables.latest_version(workspace, TABLE) or 0
+
+
 def test_upkeep_that_is_killed_anywhere_is_run_again(tmp_path: Path) -> None:
     """No kill loses a row that is kept, nor leaves a table that cannot be used; what it left behind is removed."""
     workspace = init_workspace(tmp_path / "ws")
@@ -174,8 +188,8 @@ def test_upkeep_that_is_killed_anywhere_is_run_again(tmp_path: Path) -> None:
     for _ in range(4):
         process = context.Process(target=_keep_up, args=(workspace.root,))
         process.start()
-        before = tables.latest_version(workspace, TABLE) or 0
-        while (tables.latest_version(workspace, TABLE) or 0) < before + 10:
+        before = _version_meanwhile(workspace)
+        while _version_meanwhile(workspace) < before + 10:
             time.sleep(0.02)
         time.sleep(float(random.uniform(0, 0.6)))
         os.kill(int(process.pid or 0), signal.SIGKILL)

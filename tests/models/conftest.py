@@ -111,7 +111,7 @@ def _mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from models.registry.registry import Registry
 
     workspace = init_workspace(tmp_path_factory.mktemp("template"))
-    Registry(workspace).names()
+    Registry(workspace).create_store()
     return workspace.root / "mlflow.db"
 
 

@@ -276,6 +276,16 @@ def test_an_empty_registry_says_what_to_do(workspace: Workspace) -> None:
         registry.load("none", CHAMPION)
 
 
+def test_asking_for_models_creates_no_store(tmp_path: Path) -> None:
+    """That takes MLflow seconds, which whoever only asks has no use for; what is registered later is seen."""
+    asked = Registry(init_workspace(tmp_path / "workspace"))
+    assert asked.names() == ()
+    assert not (asked.workspace.root / "mlflow.db").exists()
+    asked.create_store()
+    assert (asked.workspace.root / "mlflow.db").exists()
+    assert asked.names() == ()
+
+
 def test_a_missing_champion_says_what_to_do(registered: Workspace) -> None:
     """The error for a missing champion or model names those there are."""
     registry = Registry(registered)

@@ -51,8 +51,8 @@ class Served:
         descendants = _descendants(self.process.pid)
         assert descendants, "no server was started"
         self.process.send_signal(by)
-        status = self.process.wait(30)
-        until = time.monotonic() + 20
+        status = self.process.wait(120)
+        until = time.monotonic() + 90
         while left := [pid for pid in descendants if pid in _parents()]:
             assert time.monotonic() < until, f"{left} of {descendants} are left behind"
             time.sleep(0.2)
@@ -93,7 +93,7 @@ def _schedule(root: Path, repository: Path) -> Iterator[Served]:
         process = subprocess.Popen(command, cwd=repository, env=environ, stderr=output, stdout=output)
     served = Served(workspace, process, port)
     try:
-        served.wait_for(lambda: "Serving the schedules" in served.output(), 120)
+        served.wait_for(lambda: "Serving the schedules" in served.output(), 300)
         yield served
     finally:
         process.kill()
@@ -103,7 +103,7 @@ def _schedule(root: Path, repository: Path) -> Iterator[Served]:
 def test_what_is_due_is_run(tmp_path: Path, repository: Path) -> None:
     """A flow on an every-minute schedule comes due, runs and has done its work; SIGTERM then ends everything."""
     with _schedule(tmp_path, repository) as served:
-        served.wait_for(lambda: not tables.read(served.workspace, "failures").empty, 150)
+        served.wait_for(lambda: not tables.read(served.workspace, "failures").empty, 300)
         assert tables.read(served.workspace, "failures")["failure_id"].tolist() == ["f1"]
         assert served.end(signal.SIGTERM) == 0
         assert "Traceback" not in served.output()

@@ -13,6 +13,8 @@ from data_contracts.records.answer_records import find_answers
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
 from data_contracts.tables.stored_features import load_features
+from data_contracts.twin_state.transitions import Change, write
+from data_contracts.twin_state.twins import find_twin
 from data_contracts.workspace import Workspace
 from pipelines.cli.renderers import render
 from pipelines.evidence.champion import load_champion
@@ -58,6 +60,26 @@ def test_failed_and_retired_machines_have_no_prediction(plant: Any) -> None:
     assert not {FIRST, SECOND} & set(run.assets)
     # Again nothing is stored, nor is anything twice.
     assert score_fleet(workspace, "plant", as_of=end, now=end + HOUR).stored == 0
+
+
+def test_what_was_overridden_is_said_of_stored_features_and_answers(plant: Any) -> None:
+    """Of the asset's window alone, and by what was known at the cut-off."""
+    workspace, end = plant.workspace, plant.at(120)
+    records = open_records(workspace.records_url)
+    change = Change("volt", 150.0, end + 24 * HOUR, end - 10 * HOUR)
+    assert write(records, find_twin(workspace, THIRD), [change], actor="ada", reason="hung", now=end - HOUR).accepted
+    digest = load_champion(workspace, "plant").model.artifact.recipe.digest
+    for as_of, is_known in ((end - 2 * HOUR, False), (end, True)):
+        score_fleet(workspace, "plant", as_of=as_of, now=end)
+        run = load_features(workspace, "plant", digest, until=as_of)
+        assert run is not None
+        assert (run.shares is not None) == is_known
+        answers = {asset: find_answers(records, asset=asset)[0].content for asset in (SECOND, THIRD)}
+        assert ("provenance" in answers[THIRD], "provenance" in answers[SECOND]) == (is_known, False)
+    shares = dict(zip(run.assets, run.shares.tolist(), strict=True))
+    assert [asset for asset, own in shares.items() if any(own)] == [THIRD]
+    assert list(answers[THIRD]["provenance"].values()) == shares[THIRD]
+    assert 0.0 < shares[THIRD][0] < 1.0
 
 
 def test_a_new_machine_has_no_number_of_the_old_one(plant: Any) -> None:

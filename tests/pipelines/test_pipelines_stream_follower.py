@@ -9,10 +9,10 @@ from data_contracts.tables import tables
 from features.indicators.plan import IndicatorPlan
 from models.experiment.experiment_file import load_experiment
 from models.hold_back.policy import PolicySettings
-from pipelines.following import stream_follower
 from pipelines.following.follow_ups import FollowUps
 from pipelines.following.stream_follower import StreamFollower
 from pipelines.indicators.definitions import define
+from pipelines.jobs import score as scoring
 from pipelines.jobs.train import train_experiment
 
 pytestmark = pytest.mark.slow
@@ -100,18 +100,18 @@ def test_a_failure_of_one_is_no_failure_of_the_others_and_is_tried_again(live, m
     follower = StreamFollower(live.workspace)
     follower.follow({"azure_machine"}, now=live.at(120))
     tables.append(live.workspace, RAW, new_rows(live, 0, 13), "half a day")
-    score = stream_follower.score_fleet
+    score = scoring.score_fleet
 
     def failing(workspace, name, **values):
         if name == "on-indicators":
             raise StorageError("no room", "room", "Make some")
         return score(workspace, name, **values)
 
-    monkeypatch.setattr(stream_follower, "score_fleet", failing)
+    monkeypatch.setattr(scoring, "score_fleet", failing)
     result = follower.follow({"azure_machine"}, now=live.at(121))
     assert [error.found for error in result.errors] == ["no room"]
     assert [each.model_name for each in result.scored] == ["plant"]
-    monkeypatch.setattr(stream_follower, "score_fleet", score)
+    monkeypatch.setattr(scoring, "score_fleet", score)
     assert [each.model_name for each in follower.follow({"azure_machine"}, now=live.at(121)).scored] == []
     again = follower.follow({HOURLY}, now=live.at(121))
     assert [each.model_name for each in again.scored] == ["on-indicators"]

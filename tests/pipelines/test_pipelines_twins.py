@@ -1,12 +1,17 @@
 """The commands about twins: show, override, release, roll back, and what was rejected."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from data_contracts.contract.contract import telemetry_contract
+from data_contracts.contract.file_layout import FileLayout
+from data_contracts.contract.registered import register
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from pipelines.cli import app
@@ -84,6 +89,26 @@ def test_people_read_what_happened(run: Run) -> None:
     assert "-20 to 200 degC" in " ".join(run("log", ASSET, "--rejected", text=True)[1].split())
     assert "Nobody has written" not in run("log", ASSET, text=True)[1]
     assert "cnc-01" in run("list", text=True)[1]
+
+
+def test_an_asset_that_counts_cycles_is_shown_at_its_latest(machines: Workspace, run: Run) -> None:
+    """However long ago the time is that the cycle stands for."""
+    layout = FileLayout(time_format="cycle", cycle="1h", start="2000-01-01T00:00Z")
+    engines = replace(telemetry_contract("cnc_machine"), name="engines", asset_type="engine", clock="cycle")
+    now = pd.Timestamp.now("UTC").as_unit("us")
+    register(machines.contracts, replace(engines, file_layout=layout), now=now)
+    at = dict.fromkeys(("event_time", "known_time"), pd.Timestamp("2000-01-02T06:00Z").as_unit("us"))
+    telemetry = pd.DataFrame([{"asset": "e1", "source": "physical", HEAT: 70.0, "coolant_flow": math.nan} | at])
+    tables.append(machines, "telemetry/engine", telemetry, "cycles")
+    record = {"asset": "e1", "event_time": now, "known_time": now, "asset_type": "engine", "model": "m", "plant": "p"}
+    tables.append(machines, "assets", pd.DataFrame([record | {"line": "line-1"}]), "engine")
+    status, shown = run("show", "e1")
+    assert (status, shown["clock"]) == (0, "cycle")
+    assert (shown["properties"][HEAT]["current"]["value"], shown["properties"][HEAT]["current"]["cycle"]) == (70.0, 30)
+    text = run("show", "e1", text=True)[1]
+    assert "cycle 30" in text
+    assert "no reading since cycle -1,410" in text
+    assert "clock" not in run("show", ASSET)[1]
 
 
 def test_a_rejected_override_is_exit_1(run: Run) -> None:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 AS_OF = "2015-01-06T00:00:00Z"
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 90.0) -> bool:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         if condition():

@@ -84,17 +84,17 @@ def test_those_who_wait_share_a_transaction(tmp_path: Path) -> None:
 
     def slow(_: sa.Connection) -> None:
         entered.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(commit.run, slow)
-        entered.wait(10)
+        entered.wait(60)
         others = [pool.submit(commit.run, lambda _: None) for _ in range(6)]
         while len(commit._waiting) < len(others):
             time.sleep(0.001)
         go_on.set()
         for each in (first, *others):
-            each.result(10)
+            each.result(60)
     assert len(commits) == 2
 
 
@@ -130,18 +130,18 @@ def test_one_that_cannot_be_written_fails_alone(url: str) -> None:
 
     def slow(_: sa.Connection) -> None:
         entered.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(log.commit.run, slow)
-        entered.wait(10)
+        entered.wait(60)
         bad = pool.submit(log.store, [], [answer(7), answer(0)])
         good = [pool.submit(log.store, [], [answer(number)]) for number in (1, 2)]
         while len(log.commit._waiting) < 3:
             time.sleep(0.001)
         go_on.set()
-        assert [each.result(10) for each in (first, *good)] == [None] * 3
-        assert isinstance(bad.exception(10), StorageError)
+        assert [each.result(60) for each in (first, *good)] == [None] * 3
+        assert isinstance(bad.exception(60), StorageError)
     assert stored(log) == {"p0", "p1", "p2"}
 
 

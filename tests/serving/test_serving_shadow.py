@@ -69,7 +69,7 @@ def cut_offs(fleet: Any) -> pd.DataFrame:
 
 
 def settled(shadow: Shadow, condition: Callable[[], bool]) -> bool:
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 90
     while time.monotonic() < ends:
         if condition() and shadow.lag_seconds == 0.0:
             return True

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -261,6 +262,20 @@ def test_stored_features_answer_as_the_scoring_run_did(
     assert predictions[0]["drivers"]
     assert predictions[2]["reason"] == "too many gaps"
     assert str(predictions[3]["reason"]).startswith("no features are stored")
+
+
+def test_stored_features_say_what_was_not_measured(
+    ask: Ask, run: StoredFeatures, workspace: Workspace, artifacts: tuple[Artifact, Artifact]
+) -> None:
+    """As the scoring run knew it; runs of measured values alone, and older ones, have none."""
+    shares = np.zeros((4, 2))
+    shares[1] = 0.25, 0.5
+    mixed = replace(run, shares=shares)
+    store_features(workspace, "mixed", artifacts[0].recipe.digest, mixed, now=run.as_of)
+    asked = {"assets": [run.assets[1], run.assets[0], "azure-99"], "features": "stored"}
+    said = [answer.get("provenance") for answer in ask(asked, "mixed")["predictions"]]
+    assert said == [{"overridden": 0.25, "simulated": 0.5}, None, None]
+    assert not any("provenance" in answer for answer in ask(asked, "stored")["predictions"])
 
 
 def test_stored_features_of_a_later_run_are_not_known_before(ask: Ask, run: StoredFeatures) -> None:

@@ -49,7 +49,7 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 90
     while is_running(child) and time.monotonic() < ends:
         time.sleep(0.05)
     assert not is_running(child)
@@ -59,5 +59,5 @@ def test_a_worker_that_was_starting_when_its_parent_was_killed_ends_too() -> Non
     """A process whose parent is gone before it watches has another parent by then, and ends at once."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    worker = subprocess.run([sys.executable, "-c", _ORPHAN, str(gone.pid)], timeout=60, check=False)
+    worker = subprocess.run([sys.executable, "-c", _ORPHAN, str(gone.pid)], timeout=240, check=False)
     assert worker.returncode == -signal.SIGTERM

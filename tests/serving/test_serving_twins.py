@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from data_contracts.contract.contract import telemetry_contract
+from data_contracts.contract.file_layout import FileLayout
+from data_contracts.contract.registered import register
 from data_contracts.records.tokens import Token
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
@@ -92,6 +96,25 @@ def test_an_override_with_the_tag_of_the_state_that_was_seen(client: httpx.Clien
     assert client.get(f"/twins/{ASSET}").json()["properties"][HEAT]["current"]["source"] == "physical"
     then = client.get(f"/twins/{ASSET}", params={"as_of": "2026-03-01T06:00:00Z"})
     assert then.json() == state
+
+
+def test_a_state_whose_times_count_cycles_is_that_of_the_latest(client: httpx.Client, machines: Workspace) -> None:
+    """Each value of telemetry has its cycle; what was written has a time."""
+    layout = FileLayout(time_format="cycle", cycle="1h", start="2000-01-01T00:00Z")
+    engines = replace(telemetry_contract("cnc_machine"), name="engines", asset_type="engine", clock="cycle")
+    register(machines.contracts, replace(engines, file_layout=layout), now=NOW)
+    at = dict.fromkeys(("event_time", "known_time"), pd.Timestamp("2000-01-02T06:00Z").as_unit("us"))
+    telemetry = pd.DataFrame([{"asset": "e1", "source": "physical", HEAT: 70.0} | at])
+    tables.append(machines, "telemetry/engine", telemetry, "cycles")
+    record = {"asset": "e1", "event_time": NOW, "known_time": NOW, "asset_type": "engine", "model": "m", "plant": "p"}
+    tables.append(machines, "assets", pd.DataFrame([record | {"line": "line-1"}]), "engine")
+    state = client.get("/twins/e1").json()
+    assert (state["clock"], state["properties"][HEAT]["current"]["cycle"]) == ("cycle", 30)
+    body = {"properties": {HEAT: {"value": 60.0}}, "reason": REASON, "expires_at": LATER}
+    assert client.patch("/twins/e1", json=body, headers={"If-Match": '"0"'}).status_code == 200
+    heat = client.get("/twins/e1").json()["properties"][HEAT]
+    assert (heat["current"]["value"], "cycle" in heat["current"], heat["covered"][0]["cycle"]) == (60.0, False, 30)
+    assert "clock" not in client.get(f"/twins/{ASSET}").json()
 
 
 def test_a_stale_tag_is_412_and_none_is_428(client: httpx.Client) -> None:

@@ -8,6 +8,7 @@ from data_contracts.records.twin_records import TwinEntry
 from data_contracts.twin_state.state_types import OVERRIDE, PropertyState, PropertyValue, TwinState
 from data_contracts.twin_state.transitions import Written
 from data_contracts.twin_state.twins import ListedTwin
+from features.clock import clock_of
 from pipelines.terminal.tables import column_table, records_table
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class ShownTwin:
             "asset_type": twin.asset_type,
             "plant": twin.plant,
             "line": twin.line,
+            **({"clock": "cycle"} if twin.counts_cycles else {}),
             "as_of": state.as_of,
             "revision": state.revision,
             "properties": {name: self._property(name, own) for name, own in state.properties.items()},
@@ -76,21 +78,31 @@ class ShownTwin:
                 continue
             value = f"{_number(own.current.value)} {self._unit(name) or ''}".strip()
             until = "" if own.current.expires_at is None else _time(own.current.expires_at)
-            table.add_row(name, value, own.current.source, _time(own.current.event_time), until, covered)
+            table.add_row(name, value, own.current.source, self._since(own.current), until, covered)
         notes = [
             f"{name} is overridden by {own.current.actor}, revision {own.current.revision}: {own.current.reason}"
             for name, own in state.properties.items()
             if own.current is not None and own.current.revision is not None and own.current.source == OVERRIDE
         ]
         if state.looked_back_to is not None:
-            notes.append(f"What has no value had no reading since {_time(state.looked_back_to)} UTC")
+            since = clock_of(state.twin.contract).moment(state.looked_back_to, seconds=True)
+            notes.append(f"What has no value had no reading since {since}")
         if state.twin.contract is None:
             notes.append(f"No contract says what the properties of a {state.twin.asset_type or 'nameless type'} are")
         return Group(Text(head, style="bold"), table, *map(Text, notes))
 
     def _property(self, name: str, own: PropertyState) -> dict[str, Any]:
-        current = None if own.current is None else vars(own.current)
-        return {"unit": self._unit(name), "current": current, "covered": [vars(each) for each in own.covered]}
+        current = None if own.current is None else self._value(own.current)
+        return {"unit": self._unit(name), "current": current, "covered": [self._value(each) for each in own.covered]}
+
+    def _value(self, value: PropertyValue) -> dict[str, Any]:
+        clock = clock_of(self.state.twin.contract)
+        cycle = clock.number(value.event_time) if value.revision is None else None
+        return vars(value) if cycle is None else {**vars(value), "cycle": cycle}
+
+    def _since(self, value: PropertyValue) -> str:
+        clock = clock_of(self.state.twin.contract)
+        return _time(value.event_time) if value.revision is not None else clock.instant(value.event_time, seconds=True)
 
     def _unit(self, name: str) -> str | None:
         contract = self.state.twin.contract

@@ -5,13 +5,33 @@ import logging
 import os
 import sys
 import threading
+from typing import Any
 
 from amqtt.broker import Broker
+from amqtt.mqtt.connect import ConnectPacket, ConnectPayload
+
+_KNOWN_VERSION = 4  # MQTT 3.1.1
+
+
+class PayloadOfKnownVersion(ConnectPayload):  # type: ignore[misc] # amqtt has no types
+    """What a client says of itself, read in MQTT 3.1.1 only.
+
+    amqtt takes the properties of MQTT 5 for the length of a name, and waits for the rest of it; as it is, the client is
+    refused at once, and comes again with what is known here.
+    """
+
+    @classmethod
+    async def from_stream(cls, reader: Any, fixed_header: Any, variable_header: Any) -> ConnectPayload:
+        """Read it."""
+        if variable_header is not None and variable_header.proto_level != _KNOWN_VERSION:
+            return cls(client_id="of another version", will_topic="", will_message=b"")
+        return await super().from_stream(reader, fixed_header, variable_header)
 
 
 async def serve(port: int) -> None:
     """Serve on the loopback interface, for ever."""
     asyncio.get_running_loop().set_exception_handler(_leave)
+    ConnectPacket.PAYLOAD = PayloadOfKnownVersion
     broker = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},

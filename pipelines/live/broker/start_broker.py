@@ -21,7 +21,7 @@ from data_contracts.errors import StorageError
 from pipelines.live.broker.broker_settings import BrokerSettings
 from pipelines.live.broker.connection import need_extra
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 # Acknowledged is what is stored, so more is under way than the usual 20; what does not fit waits at the edges.
 MOSQUITTO_LIMITS = """\

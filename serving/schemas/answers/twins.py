@@ -1,6 +1,6 @@
 """Answers about twins: their states, their logs, and what became of a change."""
 
-from typing import Annotated, NotRequired
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
@@ -18,6 +18,7 @@ class TwinValueAnswer(TypedDict):
     value: Value
     source: Source
     event_time: Annotated[Time, Field(description="Since when it holds, or when it was measured.", examples=_TIME)]
+    cycle: NotRequired[Annotated[float, Field(description="The cycle that the event time of telemetry stands for.")]]
     known_time: Annotated[Time, Field(description="When it became known.", examples=_TIME)]
     revision: Annotated[int | None, Field(description="The revision that wrote it; null for telemetry.")]
     actor: Annotated[str | None, Field(description="Who wrote it.", examples=["maintenance-scheduler"])]
@@ -40,6 +41,7 @@ class TwinAnswer(TypedDict):
     asset_type: str
     plant: str | None
     line: str | None
+    clock: NotRequired[Annotated[Literal["cycle"], Field(description="Given where times of telemetry count cycles.")]]
     as_of: Annotated[Time, Field(description="Nothing known later was used.", examples=_TIME)]
     revision: Annotated[int, Field(description="Counts accepted changes; readings do not move it. The ETag.")]
     properties: dict[str, TwinPropertyAnswer]

@@ -80,7 +80,7 @@ def _process(*words: str) -> "subprocess.Popen[str]":
 
 def _run(*words: str) -> tuple[int, str, str]:
     process = _process(*words)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     return process.returncode, out, err
 
 
@@ -106,23 +106,23 @@ def test_a_bridge_carries_machines_to_the_ingester(
     _write(server, 0)
     process = _process("opcua", mapping, "--json")
     # The first message says that it has subscribed.
-    wait_for(lambda: len(ingester.messages) == 2, 60)
+    wait_for(lambda: len(ingester.messages) == 2, 180)
     for second in range(1, 6):
         _write(server, second)
         time.sleep(0.3)
     wait_for(lambda: sum(map(len, ingester.messages.values())) == 12)
-    ingester.confirms = False
+    ingester.confirm_no_more()
     _write(server, 6)
     wait_for(lambda: sum(map(len, ingester.messages.values())) == 14)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     summary = json.loads(out)
     assert (summary["rows"], summary["messages"], summary["gaps"]) == (1400, 14, 0)
     assert summary["edge"]["confirmed"] == 12
     assert summary["edge"]["pending"] == 2
     ingester.confirms = True
-    status, out, err = _run("opcua", mapping, "--json", "--for", "5s")
+    status, out, err = _run("opcua", mapping, "--json", "--for", "10s")
     assert status == 0, err
     summary = json.loads(out)
     assert summary["edge"]["recovered"] == 2
@@ -143,11 +143,11 @@ def test_a_dry_run_shows_and_sends_nothing(tmp_path: Path, agent: MtconnectTestA
     assert status == 1
     assert "no readings of mill-1" in out
     before = len(agent.requests)
-    process = _process("mtconnect", mapping, "--dry-run", "--for", "5s", "--json")
-    wait_for(lambda: any(request.startswith("/sample") for request in agent.requests[before:]), 60)
+    process = _process("mtconnect", mapping, "--dry-run", "--for", "10s", "--json")
+    wait_for(lambda: any(request.startswith("/sample") for request in agent.requests[before:]), 180)
     for number in range(3):
         agent.add("mill-1.load", START + number * 1_000_000, str(number))
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     (asset,) = json.loads(out)["assets"]
     assert (asset["topic"], asset["messages"]) == ("forewarn/telemetry/plant-01/mill-1", 3)

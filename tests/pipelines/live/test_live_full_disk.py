@@ -67,7 +67,7 @@ def test_a_full_disk_costs_nothing(tmp_path: Path, small_disk: Path, mosquitto: 
             mosquitto.settings, SpoolSettings(folder=tmp_path / "spool"), client_id="edge", sending=sending
         ) as edge:
             _put(edge, 0, 20)
-            assert edge.wait_until_confirmed(60)
+            assert edge.wait_until_confirmed(180)
             _fill(small_disk / "filler")
             _put(edge, 20, 80)
             time.sleep(3)
@@ -76,10 +76,10 @@ def test_a_full_disk_costs_nothing(tmp_path: Path, small_disk: Path, mosquitto: 
             assert counts.confirmed < len(ASSETS) * 40
             (small_disk / "filler").unlink()
             _put(edge, 80, 100)
-            assert edge.wait_until_confirmed(60)
+            assert edge.wait_until_confirmed(180)
     finally:
         listener.send_signal(signal.SIGTERM)
-        ended = listener.wait(60)
+        ended = listener.wait(180)
     assert ended == 0
     rows = tables.read(workspace, PRESS.table)
     assert not rows.duplicated(["asset", "event_time"]).any()

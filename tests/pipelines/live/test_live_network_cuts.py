@@ -72,7 +72,7 @@ class EdgeProcess:
         """Let it end; return what it did."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        assert self.process.wait(90) == 0
+        assert self.process.wait(240) == 0
         counts: dict[str, int] = json.loads(self._out.read_text().splitlines()[-1])
         return counts
 
@@ -96,24 +96,24 @@ def test_the_network_is_cut_twice(tmp_path: Path, network: SeparateNetwork) -> N
     listener = start_listener(workspace)
     edge = EdgeProcess(network, broker, tmp_path / "spool")
     try:
-        wait_for(lambda: edge.state[1] > 100, 60)
+        wait_for(lambda: edge.state[1] > 100, 180)
         network.pull()
-        wait_for(lambda: not edge.state[3], 30)
+        wait_for(lambda: not edge.state[3], 120)
         time.sleep(5)
         before = edge.state
         network.plug()
-        wait_for(lambda: edge.state[1] > before[1] + 100, 60)
+        wait_for(lambda: edge.state[1] > before[1] + 100, 180)
         connections = edge.state[2]
         network.pull(there=True)
         time.sleep(KEEP_ALIVE_S / 2)
         before = edge.state
         network.plug(there=True)
-        wait_for(lambda: edge.state[1] > before[1] + 100, 60)
+        wait_for(lambda: edge.state[1] > before[1] + 100, 180)
         counts = edge.finish()
     finally:
         edge.process.kill()
         listener.send_signal(signal.SIGTERM)
-        ended = listener.wait(30)
+        ended = listener.wait(180)
         broker.stop()
     assert ended == 0
     assert (counts["pending"], counts["dropped"], counts["failures"]) == (0, 0, 0)

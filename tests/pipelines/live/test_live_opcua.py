@@ -160,7 +160,7 @@ def test_a_short_cut_loses_nothing(tmp_path: Path, server: OpcuaTestServer) -> N
                     proxy.restore()
                 for channel in ("force", "speed"):
                     server.write("press-2", channel, base + number * 100_000, float(number))
-            wait_for(lambda: len(reading.column("press-2", "speed")) == 60, 60)
+            wait_for(lambda: len(reading.column("press-2", "speed")) == 60)
         assert reading.column("press-2", "speed") == [float(number) for number in range(60)]
         assert reading.source.counts["connections"] == 1
         assert reading.holes == []
@@ -180,7 +180,7 @@ def test_an_outage_longer_than_the_queue_is_a_gap(tmp_path: Path, server: OpcuaT
             for number in range(5, 40):
                 server.write("press-2", "speed", base + number * 1_000_000, float(number))
             proxy.restore()
-            wait_for(lambda: reading.column("press-2", "speed")[-1] == 39.0, 60)
+            wait_for(lambda: reading.column("press-2", "speed")[-1] == 39.0)
     assert reading.column("press-2", "speed") == [float(number) for number in (*range(5), *range(30, 40))]
     assert [(hole.asset, hole.first_time, hole.last_time) for hole in reading.holes] == [
         ("press-2", base + 4_000_000, base + 30_000_000)
@@ -198,7 +198,7 @@ def test_a_server_that_starts_again_is_read_again(tmp_path: Path) -> None:
             server.write("press-1", f"{channel}_samples", START, values)
         wait_for(lambda: len(reading.column("press-1", "speed")) == 100)
     with running_opcua_server(port) as server:
-        wait_for(lambda: reading.source.counts["connections"] == 2, 60)
+        wait_for(lambda: reading.source.counts["connections"] == 2)
         for channel in ("force", "speed"):
             server.write("press-1", f"{channel}_samples", START + 30_000_000, values)
         wait_for(lambda: len(reading.column("press-1", "speed")) == 200)

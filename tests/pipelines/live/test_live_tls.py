@@ -16,6 +16,7 @@ from data_contracts.errors import ForewarnError, StorageError, UsageError
 from pipelines.live.broker.broker_settings import BrokerSettings
 from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import free_port, mosquitto_program
+from tests.live_broker import Subscribing
 
 pytest.importorskip("paho.mqtt.client", reason="the extra forewarn[live] is not installed")
 x509 = pytest.importorskip("cryptography.x509", reason="the extra forewarn[live] is not installed")
@@ -46,7 +47,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerSettings]
         yield settings
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def test_what_is_sent_encrypted_arrives(broker: BrokerSettings) -> None:
@@ -58,11 +59,12 @@ def test_what_is_sent_encrypted_arrives(broker: BrokerSettings) -> None:
         received.append(bytes(message.payload))  # type: ignore[attr-defined]
         arrived.set()
 
-    reader = connect(broker, "reader", on_message=take, on_connect=lambda each: each.subscribe("t/#", qos=1))
-    time.sleep(0.2)
+    subscribing = Subscribing([("t/#", 1)])
+    reader = connect(broker, "reader", on_message=take, on_connect=subscribing)
+    subscribing.wait()
     sender = connect(broker, "sender")
-    sender.publish("t/a", b"over TLS", qos=1).wait_for_publish(10)
-    assert arrived.wait(20)
+    sender.publish("t/a", b"over TLS", qos=1).wait_for_publish(60)
+    assert arrived.wait(60)
     disconnect(sender)
     disconnect(reader)
     assert received == [b"over TLS"]
@@ -81,13 +83,13 @@ def test_what_is_sent_encrypted_arrives(broker: BrokerSettings) -> None:
 def test_who_lacks_something_is_refused(broker: BrokerSettings, change: dict[str, None], found: str) -> None:
     """Each is an error that names the broker, within the patience given, and no traceback."""
     with pytest.raises((UsageError, StorageError), match=f"{broker.port}.*{found}"):
-        connect(replace(broker, **change), "x", patience_s=5)
+        connect(replace(broker, **change), "x", patience_s=30)
 
 
 def _wait_for(settings: BrokerSettings) -> None:
-    for _ in range(100):
+    for _ in range(1200):
         try:
-            disconnect(connect(settings, "first", patience_s=5))
+            disconnect(connect(settings, "first", patience_s=30))
         except ForewarnError:
             time.sleep(0.05)
         else:

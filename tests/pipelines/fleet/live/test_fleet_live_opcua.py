@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -88,7 +89,9 @@ def test_a_subscriber_receives_what_the_sensors_read() -> None:
             await subscription.subscribe_data_change(nodes, queuesize=100, sampling_interval=0.0)
             for second in range(SECOND, SECOND + 3):
                 await made.write(plant_second(plant, second), spread=0.2)
-            await asyncio.sleep(0.2)
+            ends = time.monotonic() + 60
+            while len(received.changes) < 3 * (1 + 10) and time.monotonic() < ends:
+                await asyncio.sleep(0.05)
         expected = [plant_second(plant, second).readings[1, 0] for second in range(SECOND, SECOND + 3)]
         arrays = [(time, value) for name, time, value in received.changes if name.endswith("/samples")]
         assert [time.replace(tzinfo=UTC).timestamp() for time, _ in arrays] == [SECOND, SECOND + 1, SECOND + 2]

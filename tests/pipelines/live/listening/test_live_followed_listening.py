@@ -1,5 +1,7 @@
 """What arrives becomes indicators without anybody asking for them."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +51,30 @@ def second(asset: str, sequence: int) -> TelemetryMessage:
 def plan(name: str) -> IndicatorPlan:
     features = ("mean", "standard_deviation", "quantile__q_0.9")
     return IndicatorPlan(name=name, asset_type="press", window="5s", features=features, channels=CHANNELS)
+
+
+def test_a_listener_without_models_is_back_without_what_models_need(tmp_path) -> None:
+    """Their libraries and their store take seconds, in which nothing is stored or which storing has to share."""
+    script = """
+import sys
+from pathlib import Path
+import pandas as pd
+from data_contracts.workspace import init_workspace
+from pipelines.cli.arguments import settings_of
+import pipelines.commands.live.listen
+from pipelines.following.followed_listening import listen_and_follow
+from pipelines.following.stream_follower import StreamFollower
+workspace = init_workspace(Path(sys.argv[1]))
+settings_of(workspace)
+assert StreamFollower(workspace).follow({"press"}, now=pd.Timestamp.now("UTC")).errors == ()
+print(*sys.modules)
+"""
+    words = [sys.executable, "-c", script, str(tmp_path / "w")]
+    loaded = set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+    assert "deltalake" in loaded
+    heavy = {"great_expectations", "lightgbm", "matplotlib", "mlflow", "prefect", "scipy.special", "sklearn"}
+    assert not loaded & heavy
+    assert not (tmp_path / "w" / "mlflow.db").exists()
 
 
 def test_what_is_listened_to_becomes_the_indicators_that_a_backfill_gives(tmp_path) -> None:
