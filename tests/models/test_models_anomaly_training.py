@@ -189,7 +189,7 @@ def test_the_limit_keeps_to_the_declared_rate_on_what_was_held_out() -> None:
     train_rows = pd.concat([pd.DataFrame({"asset": f"m{n}", "as_of": as_of}) for n in range(10)], ignore_index=True)
     unusual = rng.normal(size=len(train_rows))
     terms = Terms(pd.Timedelta(0), 48 * HOUR, 24 * HOUR, pd.Timedelta(0), 48 * HOUR)
-    limits = [limit_at_rate(train_rows, unusual, per_asset_month=rate, terms=terms) for rate in (2.0, 0.5, 0.05)]
+    limits = [limit_at_rate(train_rows, unusual, per_asset_month=rate, terms=terms, window=24 * HOUR) for rate in (2.0, 0.5, 0.05)]
     values = [limit.value for limit in limits]
     assert values == sorted(values)
     assert "held out raise at most 2 alarms" in limits[0].reason
