@@ -2,14 +2,14 @@
 
 A run-up rises over days and ends at once, when the machine stands or is repaired. What is unusual and passes rises and
 falls alike: where nothing wears, as many excursions were higher before than after as the reverse. So the alarms that
-were higher before, less those that were higher after, are run-ups, as far as this shows; no label is used. Healthy
-excursions that fall slowly make the number too small, and the limit too high. Healthy ones that rise slowly and are
-reset, as a filter is that clogs and is cleaned, are taken for run-ups.
+were higher before, less those that were higher after, are run-ups, as far as this shows and where chance does not
+explain it. No label is used. Healthy excursions that fall slowly make the number too small, and the limit too high.
+Healthy ones that rise slowly and are reset, as when a clogged filter is cleaned, are taken for run-ups.
 
 References
 ----------
 Barber & Candès, "Controlling the false discovery rate via knockoffs", Annals of Statistics 43 (2015),
-doi:10.1214/15-AOS1337, section 1.2 (false discoveries counted by the other side of a symmetric null, and one more).
+doi:10.1214/15-AOS1337, section 1.2 (false discoveries counted by the other side of a symmetric null).
 Zanin & Papo, "Algorithmic approaches for assessing irreversibility in time series", Entropy 23 (2021),
 doi:10.3390/e23111474 (what reversible means, and how it is tested).
 """
@@ -18,11 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from models.outcomes.episodes import Terms, episode_starts
 
 Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
+_BY_CHANCE = 0.05
 _REACH = 1.5  # in windows: samples from one window away, which share no reading, to as far as this are compared
 
 
@@ -54,14 +56,25 @@ class Course:
     def count(self, limit: float, terms: Terms) -> AlarmCount:
         """Count the alarm episodes at a limit, and those of them that were run-ups."""
         alerts = np.flatnonzero(self.score >= limit)
+        if not len(alerts):
+            return AlarmCount(0, 0)
         starts = np.flatnonzero(episode_starts(self.asset[alerts], self.as_of[alerts], terms))
         first, last = alerts[starts], alerts[np.append(starts[1:], len(alerts)) - 1]
         inside = self.complete[first] & self.complete[last]
         peak = _highest(self.score[alerts], starts, alerts)[inside]
         first, last = first[inside], last[inside]
         rise = self.before[first] + self.before[peak] - self.after[peak] - self.after[last]
-        more = int((rise > 0).sum() - (rise < 0).sum())
-        return AlarmCount(len(first), max(more - 1, 0))
+        return AlarmCount(len(first), more_than_chance(int((rise > 0).sum()), int((rise < 0).sum())))
+
+
+def more_than_chance(rose: int, fell: int) -> int:
+    """Return how many more rose than fell; 0 where a fair coin explains it (sign test, 5 %).
+
+    >>> more_than_chance(30, 8), more_than_chance(21, 17)
+    (22, 0)
+    """
+    unlikely = bool(stats.binom.sf(rose - 1, rose + fell, 0.5) <= _BY_CHANCE)
+    return rose - fell if unlikely else 0
 
 
 def course(asset: Indices, as_of: npt.NDArray[np.datetime64], score: Vector, window: np.timedelta64) -> Course:
