@@ -153,7 +153,8 @@ def fit_detector(experiment: Experiment, x: Matrix, train: pd.DataFrame) -> Fitt
 def _shared(experiment: Experiment, train: pd.DataFrame) -> pd.Timedelta:
     """Return how far apart samples share no reading."""
     # A window "from the start" is no longer than the span itself; the shorter ones say what neighbours share.
-    return min(max(experiment.windows.window), (train["as_of"].max() - train["as_of"].min()) / 10.0)
+    span = pd.Timedelta(train["as_of"].max() - train["as_of"].min())
+    return min(max(experiment.windows.window), span / 10.0)
 
 
 def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:
