@@ -121,7 +121,13 @@ def _fit_anomaly(
     fitted = fit_detector(experiment, x, samples.train)
     terms = required_terms(experiment, history, samples.train["as_of"].max() + experiment.purge)
     rate = experiment.alarms.per_asset_month or FALSE_ALARMS_PER_ASSET_MONTH
-    chosen = limit_at_rate(samples.train, fitted.held_out, per_asset_month=rate, terms=terms)
+    chosen = limit_at_rate(
+        samples.train,
+        fitted.held_out,
+        per_asset_month=rate,
+        terms=terms,
+        window=_shared(experiment, samples.train),
+    )
     next(step)
     ranges = reference_ranges(x[fitted.trusted])
     artifact = _artifact(experiment, history, recipe, fitted.model, contract, chosen, (), ranges)
@@ -134,16 +140,21 @@ def _fit_anomaly(
 def fit_detector(experiment: Experiment, x: Matrix, train: pd.DataFrame) -> FittedAnomalies:
     """Fit the experiment's detector to the features of training samples; hours are the unit of its purge."""
     hours = (train["as_of"] - train["as_of"].min()).dt.total_seconds().to_numpy(np.float64) / 3600.0
-    # A window "from the start" is no longer than the span itself; the shorter ones say what neighbours share.
-    window = min(max(experiment.windows.window), pd.Timedelta(hours=float(np.ptp(hours)) / 10.0))
     return fit_anomalies(
         x,
         hours,
         detector=experiment.estimator.kind,
-        purge=window / pd.Timedelta(hours=1),
+        purge=_shared(experiment, train) / pd.Timedelta(hours=1),
         assets=pd.factorize(train["asset"])[0],
         seed=experiment.seed,
     )
+
+
+def _shared(experiment: Experiment, train: pd.DataFrame) -> pd.Timedelta:
+    """Return how far apart samples share no reading."""
+    # A window "from the start" is no longer than the span itself; the shorter ones say what neighbours share.
+    span = pd.Timedelta(train["as_of"].max() - train["as_of"].min())
+    return min(max(experiment.windows.window), span / 10.0)
 
 
 def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 
 from data_contracts.errors import ModelError, UsageError
 from data_contracts.tables.history import History
@@ -13,8 +14,10 @@ from models.anomalies.sentences import learned_from
 from models.artifact.artifact import Artifact
 from models.artifact.explanations import drivers
 from models.artifact.scoring import score, score_in_detail
+from models.assessment.anomaly.run_ups import course
 from models.assessment.anomaly.thresholds import limit_at_rate
 from models.assessment.first_champion import judge_first
+from models.assessment.thresholds import ChosenThreshold
 from models.experiment.experiment import Experiment
 from models.outcomes.outcomes import Terms
 from models.registry.model_card import model_card
@@ -189,9 +192,87 @@ def test_the_limit_keeps_to_the_declared_rate_on_what_was_held_out() -> None:
     train_rows = pd.concat([pd.DataFrame({"asset": f"m{n}", "as_of": as_of}) for n in range(10)], ignore_index=True)
     unusual = rng.normal(size=len(train_rows))
     terms = Terms(pd.Timedelta(0), 48 * HOUR, 24 * HOUR, pd.Timedelta(0), 48 * HOUR)
-    limits = [limit_at_rate(train_rows, unusual, per_asset_month=rate, terms=terms) for rate in (2.0, 0.5, 0.05)]
+    limits = [
+        limit_at_rate(train_rows, unusual, per_asset_month=rate, terms=terms, window=24 * HOUR)
+        for rate in (2.0, 0.5, 0.05)
+    ]
     values = [limit.value for limit in limits]
     assert values == sorted(values)
     assert "held out raise at most 2 alarms" in limits[0].reason
     assert "too short to count" in limits[2].reason
     assert values[2] < 1.0
+
+
+def fleet_scores(seed: int, *, run_ups: bool = False, backwards: bool = False) -> tuple[pd.DataFrame, np.ndarray]:
+    """Three months of 30 machines: noise with passing disturbances, and perhaps two run-ups each."""
+    rng = np.random.default_rng(seed)
+    as_of = START + np.arange(0, 90 * 24, 12) * HOUR
+    unusual = rng.normal(0.0, 0.25, size=(30, len(as_of)))
+    for own in unusual:
+        for begin in rng.integers(4, len(as_of) - 4, size=2):
+            own[begin : begin + 3] += rng.uniform(0.5, 2.0)
+        if run_ups:
+            for end in rng.integers(20, len(as_of) - 10, size=2):
+                rise = np.linspace(0.0, 2.5, 10)
+                own[end - 10 : end] += rise[::-1] if backwards else rise
+    rows = pd.concat([pd.DataFrame({"asset": f"m{n:02}", "as_of": as_of}) for n in range(30)], ignore_index=True)
+    return rows, unusual.ravel()
+
+
+def limit_of(rows: pd.DataFrame, unusual: np.ndarray) -> ChosenThreshold:
+    """Choose the limit for one alarm in two asset-months, of windows of 24 hours."""
+    terms = Terms(pd.Timedelta(0), 168 * HOUR, 24 * HOUR, pd.Timedelta(0), 24 * HOUR)
+    return limit_at_rate(rows, unusual, per_asset_month=0.5, terms=terms, window=24 * HOUR)
+
+
+def test_run_ups_that_nobody_reported_leave_the_limit_where_it_was() -> None:
+    """What rises and ends at once is not counted; the same reversed in time is, and raises the limit."""
+    clean, spoiled, reverse = (
+        limit_of(*fleet_scores(1, run_ups=run_ups, backwards=backwards))
+        for run_ups, backwards in ((False, False), (True, False), (True, True))
+    )
+    assert "not counted" not in clean.reason
+    assert "rose slowly and ended at once" in spoiled.reason
+    assert "not counted" not in reverse.reason
+    low, middle, high = logit([clean.value, spoiled.value, reverse.value])
+    assert middle - low < 0.5 * (high - low)
+
+
+def test_time_near_the_ends_of_a_span_is_not_counted() -> None:
+    """A new asset's first window is incomplete, and after the last nothing says how it went on."""
+    rows, unusual = fleet_scores(2)
+    late = unusual.reshape(30, -1).copy()
+    late[:, [0, 1, -2, -1]] += 9.0
+    assert limit_of(rows, late.ravel()).value == pytest.approx(limit_of(rows, unusual).value, abs=0.02)
+
+
+@pytest.mark.parametrize("window", [6 * HOUR, 24 * HOUR])
+def test_before_and_after_are_of_the_asset_itself_and_share_no_reading(window) -> None:
+    """Means by brute force, over gaps and several assets."""
+    rng = np.random.default_rng(3)
+    asset = np.repeat([0, 1, 2], [40, 1, 30])
+    hours = np.concatenate([np.sort(rng.choice(400, 40, replace=False)), [5], np.arange(0, 360, 12)])
+    as_of = np.datetime64("2026-01-01", "us") + hours * np.timedelta64(1, "h")
+    score = rng.normal(size=len(asset))
+    found = course(asset, as_of, score, window.to_timedelta64())
+    for i in range(len(asset)):
+        own = asset == asset[i]
+        near = max(window.to_timedelta64(), np.median(np.diff(as_of[own]))) if own.sum() > 1 else np.timedelta64(1, "D")
+        for side, sign in ((found.before, -1), (found.after, 1)):
+            away = sign * (as_of - as_of[i])
+            wanted = score[own & (away >= near) & (away <= 1.5 * near)]
+            assert side[i] == pytest.approx(wanted.mean() if len(wanted) else np.nan, nan_ok=True)
+
+
+@pytest.mark.verify
+def test_a_fresh_year_of_a_healthy_fleet_alarms_about_as_often_as_declared() -> None:
+    """What passes is no run-up: with nothing to subtract, the declared rate holds on data that was not seen."""
+    terms = Terms(pd.Timedelta(0), 168 * HOUR, 24 * HOUR, pd.Timedelta(0), 24 * HOUR)
+    rates = []
+    for seed in range(60):
+        limit = logit(limit_of(*fleet_scores(seed)).value) / np.log(9.0) + 1.0
+        rows, unusual = fleet_scores(1000 + seed)
+        codes, as_of = pd.factorize(rows["asset"])[0], rows["as_of"].dt.tz_localize(None).to_numpy()
+        fresh = course(codes, as_of, unusual, np.timedelta64(24, "h"))
+        rates.append(fresh.count(limit, terms).raised / (fresh.watched / np.timedelta64(30, "D")))
+    assert np.mean(rates) == pytest.approx(0.5, abs=0.06)
