@@ -126,14 +126,14 @@ def record_answer(
     return "recorded"
 
 
-def latest_commands(engine: sa.Engine, asset: str, now: pd.Timestamp) -> list[TwinCommand]:
+def latest_commands(engine: sa.Engine, asset: str, now: pd.Timestamp) -> tuple[TwinCommand, ...]:
     """Return the last command about each property of an asset, by name, with the state that it is in by now."""
     own = _COMMANDS.c.asset == asset
     last = sa.select(sa.func.max(_COMMANDS.c.number)).where(own).group_by(_COMMANDS.c.property)
     statement = sa.select(_COMMANDS).where(own, _COMMANDS.c.number.in_(last)).order_by(_COMMANDS.c.property)
     with storage_errors(engine), engine.connect() as connection:
         commands = [TwinCommand(**row) for row in connection.execute(statement).mappings()]
-    return [replace(each, state=EXPIRED) if _is_over(each, now) else each for each in commands]
+    return tuple(replace(each, state=EXPIRED) if _is_over(each, now) else each for each in commands)
 
 
 def _is_over(command: TwinCommand, now: pd.Timestamp) -> bool:
