@@ -51,7 +51,7 @@ class CommandConnection:
             self._broker,
             self._client_id,
             on_message=self._take,
-            on_connect=lambda client: client.subscribe(self._subscription, qos=1),
+            on_connect=self._subscribe,
             on_disconnect=self._end,
             session_s=self._session_s,
             receive_maximum=_MOST_UNACKNOWLEDGED,
@@ -86,6 +86,9 @@ class CommandConnection:
         arrived = ArrivedAnswer(message.topic, bytes(message.payload), correlation, message.mid, message.qos, client)
         self._arrived.put(arrived)
         self._wake()
+
+    def _subscribe(self, client: "Client") -> None:
+        client.subscribe(self._subscription, qos=1)
 
     def _end(self, _: str) -> None:
         self._lost = True

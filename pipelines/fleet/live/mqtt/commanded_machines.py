@@ -76,7 +76,7 @@ class CommandedMachines:
             broker,
             f"forewarn-plant-commands-{plant.seed}-{clock()}",
             on_message=machines.receive,
-            on_connect=lambda client: client.subscribe(_TOPICS["commands"].subscription(), qos=1),
+            on_connect=_subscribe,
         )
         return machines
 
@@ -98,6 +98,10 @@ class CommandedMachines:
         """Disconnect."""
         if self._client is not None:
             disconnect(self._client)
+
+
+def _subscribe(client: "Client") -> None:
+    client.subscribe(_TOPICS["commands"].subscription(), qos=1)
 
 
 def _outside(own: WritableProperty, value: Any) -> str | None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,11 @@ from pipelines.live.listening.listen import listen
 from pipelines.live.listening.listen_summary import ListenSummary
 from pipelines.live.payloads.commands import CommandAnswer, decode_command, encode_answer
 from pipelines.settings.sections import LiveSettings
-from tests.live_ingester import wait_for
+from tests.live_ingester import wait_for as wait_for_it
 from tests.live_presses import PRESS, configure_listener, press_workspace
 
 LIMIT = "pressure_limit"
+wait_for = partial(wait_for_it, patience_s=120)
 KILLED = """
 import os, signal
 import pipelines.live.southbound.command_publisher as publisher
