@@ -276,7 +276,7 @@ def test_a_tag_that_is_none() -> None:
         assert error.value.status == 422
 
 
-def test_a_set_point_over_http(client: httpx.Client, machines: Workspace, clock: Clock) -> None:
+def test_a_set_point_over_http(client: httpx.Client, machines: Workspace) -> None:
     """A writable property is commanded by the same request; the state says what became of it, the log who answered."""
     past = {"event_time": NOW - pd.Timedelta("1D"), "known_time": NOW - pd.Timedelta("1D")}
     described = {"asset_type": "cnc_signals", "model": "m", "plant": "plant-01", "line": "line-1"}

@@ -1,6 +1,7 @@
 """Commands: written with their entries, published until answered or expired, each answer once in the log."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pandas as pd
@@ -144,6 +145,27 @@ def test_a_set_point_is_no_state(records: sa.Engine) -> None:
     assert send(records, 8999.0, LIMIT, source="command", dry_run=True).accepted
     (command,) = stored(records)
     assert (command.kind, command.value, command.unit) == ("set_point", 4000.0, "rpm")
+
+
+def test_of_two_writers_one_commands(sqlite_url: str, records: sa.Engine) -> None:
+    """Of four with one revision one is commanded; without one all are, and the last is what stays."""
+
+    def attempt(number: int, expected: int | None) -> bool:
+        engine = open_records(sqlite_url)
+        try:
+            return send(engine, float(number), LIMIT, source="command", expected=expected).accepted
+        except StaleRevisionError:
+            return False
+        finally:
+            engine.dispose()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(lambda number: attempt(number, 0), range(4))) == 1
+        assert len(stored(records)) == 1
+        assert all(pool.map(lambda number: attempt(number, None), range(8)))
+    commands = stored(records)
+    assert [each.number for each in commands] == list(range(1, 10))
+    assert [each.state for each in commands] == ["withdrawn"] * 8 + ["pending"]
 
 
 def test_answers(records: sa.Engine) -> None:

@@ -55,6 +55,7 @@ class Press:
         self._client = connect(broker.settings, "m1", on_message=self._hear)
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
+        self._client.on_connect = lambda client, *_: client.subscribe("forewarn/commands/m1", 1)  # the next time
         self._client.subscribe("forewarn/commands/m1", 1)
         assert subscribed.wait(30)
 
@@ -227,6 +228,25 @@ def test_what_has_expired_is_never_published(workspace: Workspace, settings: Liv
     assert states(workspace, "line/7") == {LIMIT: "pending"}
     assert done[0].commands is not None
     assert any("line/7" in words for words in done[0].commands.strange)
+
+
+def test_what_expires_while_the_broker_is_away_is_never_published(
+    workspace: Workspace, settings: LiveSettings, mosquitto: MosquittoProcess, press: Press
+) -> None:
+    """What has not expired is published when it is back, also if it was on its way when the broker was killed."""
+    with listening(workspace, replace(settings, command_repeat=pd.Timedelta("1s"), command_repeats=30)) as done:
+        command(workspace, 5.0, "force")
+        wait_for(lambda: len(press.heard) == 1)
+        mosquitto.kill()
+        command(workspace, 120.0, within="1s")
+        wait_for(lambda: states(workspace)[LIMIT] == "expired")
+        command(workspace, 6.0, "force")
+        mosquitto.start()
+        wait_for(lambda: any(heard["value"] == 6.0 for heard, _ in press.heard))
+        press.answer(-1)
+        wait_for(lambda: states(workspace)["force"] == "acknowledged")
+    assert {heard["value"] for heard, _ in press.heard} == {5.0, 6.0}
+    assert done[0].connections > 1
 
 
 def test_the_simulated_plant_answers(workspace: Workspace, settings: LiveSettings, mosquitto: MosquittoProcess) -> None:
