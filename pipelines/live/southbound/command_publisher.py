@@ -85,10 +85,12 @@ class CommandPublisher(threading.Thread):
         """Publish one, and note it; return False if the connection is gone."""
         try:
             topic, answer_topic = _topic(self._topics, command), _topic(self._answers, command)
-        except UsageError as error:
+            payload = encode_command(command)
+        except (UsageError, TypeError) as error:  # a name that is no level of a topic, a number beyond 64 bits
             self._unsendable.add(command.command_id)
             self._counts.add("unsendable")
-            self._warn(f"{command.asset}: the command about {command.property} has no topic ({error.found})")
+            why = error.found if isinstance(error, UsageError) else str(error)
+            self._warn(f"{command.asset}: the command about {command.property} cannot be sent ({why})")
             return True
         now = _now()
         left = (command.expires_at - now).total_seconds()
@@ -96,7 +98,7 @@ class CommandPublisher(threading.Thread):
             return True
         published = self._connection.publish(
             topic,
-            encode_command(command),
+            payload,
             command_id=command.command_id,
             answer_topic=answer_topic,
             expires_s=int(left),

@@ -29,6 +29,7 @@ from data_contracts.twin_state.log import StaleRevisionError, read_log
 from data_contracts.twin_state.state_types import Twin
 from data_contracts.twin_state.transitions import Change, Source, Written, roll_back, write
 from tests.data_contracts.twin_state.conftest import ASSET, NOW
+from tests.postgres_server import PostgresServer
 
 HEAT, LIMIT = "bearing_temperature", "speed_limit"
 HOUR = pd.Timedelta("1h")
@@ -147,11 +148,11 @@ def test_a_set_point_is_no_state(records: sa.Engine) -> None:
     assert (command.kind, command.value, command.unit) == ("set_point", 4000.0, "rpm")
 
 
-def test_of_two_writers_one_commands(sqlite_url: str, records: sa.Engine) -> None:
+def check_writers(url: str, records: sa.Engine) -> None:
     """Of four with one revision one is commanded; without one all are, and the last is what stays."""
 
     def attempt(number: int, expected: int | None) -> bool:
-        engine = open_records(sqlite_url)
+        engine = open_records(url)
         try:
             return send(engine, float(number), LIMIT, source="command", expected=expected).accepted
         except StaleRevisionError:
@@ -166,6 +167,23 @@ def test_of_two_writers_one_commands(sqlite_url: str, records: sa.Engine) -> Non
     commands = stored(records)
     assert [each.number for each in commands] == list(range(1, 10))
     assert [each.state for each in commands] == ["withdrawn"] * 8 + ["pending"]
+    (due,) = due_commands(records, NOW)
+    note_published(records, due, REPEATS, NOW)
+    assert record_answer(records, ASSET, due.command_id, accepted=True, words=None, now=NOW) == "recorded"
+    assert record_answer(records, ASSET, due.command_id, accepted=True, words=None, now=NOW) == "repeated"
+
+
+def test_of_several_writers_one_commands(sqlite_url: str, records: sa.Engine) -> None:
+    """On SQLite."""
+    check_writers(sqlite_url, records)
+
+
+@pytest.mark.slow
+def test_of_several_writers_one_commands_on_postgresql(postgres: PostgresServer) -> None:
+    """On PostgreSQL."""
+    engine = open_records(postgres.url)
+    switch_commands(engine, on=True, now=NOW)
+    check_writers(postgres.url, engine)
 
 
 def test_answers(records: sa.Engine) -> None:

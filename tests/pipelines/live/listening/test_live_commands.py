@@ -75,8 +75,8 @@ class Press:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     made = press_workspace(tmp_path / "ws")
-    limit = Column(LIMIT, "number", unit="bar", minimum=0.0, maximum=300.0)
-    register(made.contracts, replace(PRESS, version="2", settable=(limit,)), now=pd.Timestamp("2026-01-02", tz="UTC"))
+    settable = Column(LIMIT, "number", unit="bar", minimum=0.0, maximum=300.0), Column("strokes", "integer")
+    register(made.contracts, replace(PRESS, version="2", settable=settable), now=pd.Timestamp("2026-01-02", tz="UTC"))
     add_asset(made, "m1", "press")
     switch_commands(open_records(made.records_url), on=True, now=now())
     return made
@@ -212,12 +212,13 @@ def test_a_listener_that_is_killed_between_publishing_and_noting_it(
 
 
 def test_what_has_expired_is_never_published(workspace: Workspace, settings: LiveSettings, press: Press) -> None:
-    """Nor is what was replaced; an asset whose name is no level of a topic is named, and holds up nobody."""
+    """Nor is what was replaced; what no topic or payload can carry is named, and holds up nobody."""
     add_asset(workspace, "line/7", "press")
     command(workspace, 1.0, at=now() - pd.Timedelta("1h"))
     command(workspace, 2.0, "force")
     command(workspace, 3.0, "force")
     command(workspace, 4.0, asset="line/7")
+    command(workspace, 2**70, "strokes")
     with listening(workspace, settings) as done:
         wait_for(lambda: states(workspace)["force"] == "sent")
         wait_for(lambda: len(press.heard) == 1)
@@ -227,7 +228,10 @@ def test_what_has_expired_is_never_published(workspace: Workspace, settings: Liv
     assert states(workspace)[LIMIT] == "expired"
     assert states(workspace, "line/7") == {LIMIT: "pending"}
     assert done[0].commands is not None
-    assert any("line/7" in words for words in done[0].commands.strange)
+    assert sorted(words.partition(" (")[0] for words in done[0].commands.strange) == [
+        "line/7: the command about pressure_limit cannot be sent",
+        "m1: the command about strokes cannot be sent",
+    ]
 
 
 def test_what_expires_while_the_broker_is_away_is_never_published(
