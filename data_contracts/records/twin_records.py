@@ -39,7 +39,7 @@ class TwinEntry(Record, table="twin_entries", serial=True, unique=("asset", "num
 
 @dataclass(frozen=True)
 class TwinCommand(Record, table="twin_commands", unique=("asset", "number")):
-    """What a machine is to be told of one entry of its log; it is written in one transaction with the entry."""
+    """A command to a machine, of one entry of its log and written in one transaction with it."""
 
     command_id: Annotated[str, sa.Column(sa.String(32), primary_key=True)]  # the same whenever it is sent again
     asset: Name

@@ -1,4 +1,4 @@
-"""Commands in SQL: what machines are to be told, from the entry that asks for it to the machine's answer.
+"""Commands to machines in SQL, from the entry that asks for one to the machine's answer.
 
 A command is written in one transaction with its entry, so that neither is ever without the other. It is published,
 then noted as sent: a listener that is killed in between publishes it once more, under the same identifier.

@@ -20,7 +20,7 @@ from data_contracts.validation.text_formats import matches_format
 LONGEST_OVERRIDE = pd.Timedelta(days=366)
 """An override that nobody looks at for longer than this is no correction any more, but the wrong sensor."""
 LONGEST_COMMAND = pd.Timedelta(days=7)
-"""What a machine is told later than this, nobody expects any more."""
+"""A command that is carried out later than this is a surprise to everybody."""
 CLOCK_TOLERANCE = pd.Timedelta(seconds=5)
 """How far a writer's clock may be ahead."""
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -124,7 +124,7 @@ def _times(entry: TwinEntry, newest: TwinEntry | None) -> Iterator[Rejection]:
     if entry.expires_at is None and entry.kind == SET:
         yield Rejection("expires_at", "no expiry", "when the override ends by itself", "Say when it ends")
     if entry.expires_at is None and entry.kind == SET_POINT:
-        yield Rejection("expires_at", "no expiry", "until when the machine may be told", "Say until when")
+        yield Rejection("expires_at", "no expiry", "until when the command may be sent", "Say until when")
     if entry.expires_at is None:
         return
     begins = max(entry.event_time, entry.known_time)

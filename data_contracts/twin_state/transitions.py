@@ -82,7 +82,7 @@ def write(
 ) -> Written:
     """Append changes to a twin's log: accepted together, or, if one breaks a rule, rejected together.
 
-    Of source "command" they are set-points: what its machine is to be told, not what the state is.
+    Of source "command" they are set-points: commands to its machine, and no part of the state.
     `StaleRevisionError` if the twin is not at the `expected` revision; nothing is stored then. What a program has sent
     before, by its `session`, is not stored twice.
     """

@@ -186,9 +186,9 @@ class LiveSettings:
     commands: Flag = False
     """Whether accepted overrides, their ends and commanded set-points are published to the machines."""
     command_topic: str = "forewarn/commands/{asset}"
-    """The topics on which machines are told."""
+    """The topics of commands to machines."""
     acknowledgement_topic: str = "forewarn/acknowledgements/{asset}"
-    """The topics on which they answer."""
+    """The topics of the machines' answers."""
     command_repeat: PositiveDuration = pd.Timedelta(seconds=10)
     """How long an answer is waited for before a command is sent again; twice as long each time."""
     command_repeats: Annotated[Integer, Field(ge=0, le=30)] = 5

@@ -36,10 +36,10 @@ class TwinChangeRequest(RequestBody):
         default=None, description="Why; needed unless it is simulated.", examples=["sensor hangs"]
     )
     expires_at: Instant | None = Field(
-        default=None, description="When overrides end, at most a year on; until when a machine may be told."
+        default=None, description="When overrides end, at most a year on; until when a command may be sent."
     )
     source: Literal["manual_override", "simulation", "command"] = Field(
-        default="manual_override", description="command tells the machine to set properties that are writable."
+        default="manual_override", description="command has the machine set properties that are writable."
     )
     message: MessageNumber | None = None
 

@@ -216,7 +216,7 @@ def entry_words(entry: TwinEntry) -> str:
 
 
 def _command_words(command: TwinCommand) -> str:
-    """Say what the machine was told last about a property, and what became of it."""
+    """Say what was commanded about a property, and what became of it."""
     value = "its end" if command.kind == "release" else f"{_number(command.value)} {command.unit or ''}".strip()
     said = "" if command.answer is None else f" ({command.answer})"
     when = {

@@ -155,7 +155,7 @@ def set_(
     reason : str
         Why; it stays in the log.
     within : str
-        How long the machine may be told; nothing is sent later.
+        How long the command may be sent.
     if_revision : int, optional
         Command nothing if the state has another revision by now.
     actor : str, optional

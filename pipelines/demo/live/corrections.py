@@ -34,7 +34,7 @@ class CorrectionEffect:
     begins: pd.Timestamp
     ends: pd.Timestamp
     readings: int  # whose value it replaces
-    command: str | None  # the state of what the machine was told
+    command: str | None  # the state of the command to the machine
     source: str | None  # of the value that counts at the end
     rejection: str
 
@@ -45,7 +45,7 @@ class CorrectionEffect:
         over = "over, the sensor counts again" if self.source != OVERRIDE else "still in force"
         return [
             ("override", held),
-            ("", f"{over}; the machine was told: {self.command}"),
+            ("", f"{over}; the command to the machine: {self.command}"),
             ("rejected", f"{PROPERTY} = {TOO_MUCH:g} {UNIT}: {self.rejection}"),
         ]
 

@@ -1,1 +1,1 @@
-"""Southbound: what machines are to be told, to the broker, and their answers into the records."""
+"""Southbound: commands to machines by way of the broker, and their answers into the records."""

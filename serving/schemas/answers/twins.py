@@ -32,7 +32,7 @@ class TwinPropertyAnswer(TypedDict):
 
 
 class TwinCommandAnswer(TypedDict):
-    """What the machine was told last about a property, and what became of it."""
+    """The last command to the machine about a property, and what became of it."""
 
     command_id: Annotated[str, Field(description="The same whenever it is sent again.")]
     number: Annotated[int, Field(description="Of the entry in the log that it carries out.")]

@@ -25,7 +25,7 @@ class Machine:
     """What a machine knows of its commands."""
 
     settings: dict[str, Any] = field(default_factory=dict)  # its set-points by property
-    overridden: dict[str, Any] = field(default_factory=dict)  # what it is told of its channels
+    overridden: dict[str, Any] = field(default_factory=dict)  # values that count in place of its sensors'
     latest: dict[str, int] = field(default_factory=dict)  # the number of the last command of each property
     answers: dict[str, CommandAnswer] = field(default_factory=dict)
 

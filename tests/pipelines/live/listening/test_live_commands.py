@@ -273,20 +273,22 @@ def test_a_machine_carries_a_command_out_once() -> None:
     """The same answer to the same command; what is late, out of range, of no such property or overtaken is refused."""
     machine = CommandedMachines(make_live_plant(7, 1), lambda: 0).machines["cnc-001"]
 
-    def told(value: Any, number: int, name: str = "spindle_speed_limit", kind: str = "set_point", ends: int = 9) -> Any:
+    def answer_to(
+        value: Any, number: int, name: str = "spindle_speed_limit", kind: str = "set_point", ends: int = 9
+    ) -> Any:
         fields = {"id": f"c{number}", "command": kind, "property": name, "value": value, "number": number}
         return machine.answer(decode_command(json.dumps(fields | {"expires_at": ends}).encode()), 5)
 
-    assert told(4000.0, 2).accepted
-    assert told(9.0, 2).accepted  # the same identifier
+    assert answer_to(4000.0, 2).accepted
+    assert answer_to(9.0, 2).accepted  # the same identifier
     assert machine.settings == {"spindle_speed_limit": 4000.0}
-    assert "later command" in told(3000.0, 1).reason
-    assert "takes 0 to 30000 rpm" in told(40_000, 3).reason
-    assert "takes a number" in told("fast", 4).reason
-    assert "expired" in told(1.0, 5, ends=5).reason
-    assert "nothing to set" in told(1.0, 6, "lamp").reason
-    assert told(60.0, 7, "bearing_temperature", "override").accepted
+    assert "later command" in answer_to(3000.0, 1).reason
+    assert "takes 0 to 30000 rpm" in answer_to(40_000, 3).reason
+    assert "takes a number" in answer_to("fast", 4).reason
+    assert "expired" in answer_to(1.0, 5, ends=5).reason
+    assert "nothing to set" in answer_to(1.0, 6, "lamp").reason
+    assert answer_to(60.0, 7, "bearing_temperature", "override").accepted
     assert machine.overridden == {"bearing_temperature": 60.0}
-    assert told(None, 8, "bearing_temperature", "release").accepted
+    assert answer_to(None, 8, "bearing_temperature", "release").accepted
     assert machine.overridden == {}
     assert machine.settings == {"spindle_speed_limit": 4000.0}

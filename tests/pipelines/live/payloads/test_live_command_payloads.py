@@ -32,8 +32,8 @@ VALUES = (
 @given(VALUES, st.integers(1, 10**9))
 def test_a_command_is_read_as_it_was_written(value: Any, number: int) -> None:
     """Whatever its value is."""
-    told = ("m1", number, 7, "limit", "set_point", value, "bar", "p1", AT, AT, AT + pd.Timedelta("1h"))
-    command = TwinCommand("c" * 32, *told, "pending", 0, AT, None, None, None)
+    fields = ("m1", number, 7, "limit", "set_point", value, "bar", "p1", AT, AT, AT + pd.Timedelta("1h"))
+    command = TwinCommand("c" * 32, *fields, "pending", 0, AT, None, None, None)
     ends = int((AT + pd.Timedelta("1h")).timestamp() * 1e6)
     assert decode_command(encode_command(command)) == ReceivedCommand(
         "c" * 32, "set_point", "limit", value, number, ends
