@@ -36,7 +36,7 @@ from pipelines.settings.sections import LiveSettings
 from tests.live_ingester import wait_for as wait_for_it
 from tests.live_presses import PRESS, configure_listener, press_workspace
 
-LIMIT = "pressure_limit"
+LIMIT, LIMITED = "pressure_limit", "spindle_speed_limit"
 wait_for = partial(wait_for_it, patience_s=120)
 KILLED = """
 import os, signal
