@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from data_contracts.contract.registered import recorded_type
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.artifact.scoring import score
 from pipelines.evidence.champion import load_champion
+from pipelines.fleet.live.machines.live_plant import ASSET_TYPE
 from pipelines.fleet.live.run import LiveResult
 
 
@@ -52,6 +54,8 @@ def _first_alert(
     found = list[pd.Timestamp]()
     for name in models:
         champion = load_champion(workspace, name)
+        if recorded_type(workspace.contracts, champion.experiment.data.asset_type) != ASSET_TYPE:
+            continue  # a model of other machines
         cut_offs = pd.date_range(since, failed, freq=champion.experiment.windows.stride, inclusive="left", unit="us")
         history = read_history(workspace, champion.experiment.data.asset_type, assets=[asset])
         grid = pd.DataFrame({"asset": asset, "as_of": cut_offs})
