@@ -7,7 +7,7 @@ from typing import Any
 from data_contracts.contract.contract import Column, Contract
 from data_contracts.contract.file_layout import PLAIN, FileLayout
 
-_OF_COLUMNS = ("columns", "name", "key")
+_OF_COLUMNS = ("columns", "name", "key", "settable")
 
 
 def contract_changes(before: Contract, after: Contract) -> tuple[str, ...]:
@@ -27,11 +27,16 @@ def _changes(before: Contract, after: Contract) -> Iterator[str]:
     new = {column.name: column for column in after.columns}
     yield from (f"column {name} removed" for name in old if name not in new)
     yield from (f"column {name} added" for name in new if name not in old)
+    yield from _difference("may be commanded:", _names(before.settable), _names(after.settable))
     kept = [name for name in new if name in old]
     if kept != [name for name in old if name in new]:
         yield "columns in another order"
     for name in kept:
         yield from _column_changes(old[name], new[name])
+
+
+def _names(columns: tuple[Column, ...]) -> str:
+    return ", ".join(column.name for column in columns) or "nothing"
 
 
 def _layout_changes(before: FileLayout, after: FileLayout) -> Iterator[str]:

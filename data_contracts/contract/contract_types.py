@@ -221,6 +221,8 @@ class Contract:
         How the files of such batches are laid out; None if the contract does not say.
     derived_from
         The asset type whose telemetry this one is computed from, and whose records its assets have; None if measured.
+    settable
+        The properties of the twin that may be commanded, with the limits of what may be; no columns of a batch.
     """
 
     name: str
@@ -237,6 +239,7 @@ class Contract:
     clock: Literal["time", "cycle"] = "time"
     file_layout: FileLayout | None = field(default=None, hash=False)  # its mappings cannot be hashed
     derived_from: str | None = None
+    settable: tuple[Column, ...] = ()
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -274,8 +277,8 @@ class Contract:
     def digest(self) -> str:
         """Return a digest of all rules and descriptions; models record it, so renaming a field would change it."""
         rules = asdict(self)
-        # How a file is written says nothing about the data in it.
-        del rules["file_layout"]
+        # How a file is written, and what machines may be commanded, say nothing about the data in it.
+        del rules["file_layout"], rules["settable"]
         if self.earliest_time == EARLIEST.get(self.kind):
             del rules["earliest_time"]
         rules = _without_defaults(rules, Contract, _ADDED_TO_CONTRACT)

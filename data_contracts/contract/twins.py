@@ -9,7 +9,7 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from data_contracts.contract.dtdl_units import SYMBOLS
 from data_contracts.errors import NotFoundError, UsageError, did_you_mean
@@ -17,8 +17,15 @@ from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 INTERFACES = Path(__file__).parents[1] / "interfaces"
 SOURCE_PRIORITY = ("manual_override", "physical", "simulation")
 """The sources of telemetry, from the most to the least trusted."""
+WritableType = Literal["number", "integer", "boolean", "string"]
 
 _NUMERIC_SCHEMAS = ("double", "float", "integer", "long")
+_WRITABLE_SCHEMAS: dict[str, WritableType] = {
+    **dict.fromkeys(("double", "float"), "number"),
+    **dict.fromkeys(("integer", "long"), "integer"),
+    "boolean": "boolean",
+    "string": "string",
+}
 _LANGUAGE = "dtmi:dtdl:context;3"
 
 
@@ -45,6 +52,18 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class WritableProperty:
+    """A property of an asset that may be commanded."""
+
+    name: str
+    type: WritableType
+    unit: str | None
+    description: str
+    minimum: float | None = None  # limits are of our own extension, as DTDL has none
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
 class Twin:
     """A digital-twin interface: the description of an asset type.
 
@@ -64,6 +83,8 @@ class Twin:
         The names of its properties.
     relationships
         The names of its relationships, each with the DTMI of its target.
+    writable
+        Those of its properties that may be commanded; of the types that a command can carry.
     """
 
     name: str
@@ -73,6 +94,7 @@ class Twin:
     channels: tuple[Channel, ...]
     properties: tuple[str, ...]
     relationships: tuple[tuple[str, str], ...]
+    writable: tuple[WritableProperty, ...] = ()
 
 
 def twin_names() -> tuple[str, ...]:
@@ -139,6 +161,7 @@ def _read(path: Path) -> Twin:
             for element in contents
             if "Relationship" in _types(element)
         ),
+        writable=tuple(_writable(path, element) for element in contents if _is_writable(element)),
     )
 
 
@@ -166,3 +189,35 @@ def _channel(path: Path, element: dict[str, Any]) -> Channel:
         semantic_type=semantic[0] if semantic else None,
         description=str(element.get("description", "")),
     )
+
+
+def _is_writable(element: dict[str, Any]) -> bool:
+    schema = element.get("schema")
+    return (
+        "Property" in _types(element)
+        and element.get("writable") is True
+        and isinstance(schema, str)
+        and schema in _WRITABLE_SCHEMAS
+    )
+
+
+def _writable(path: Path, element: dict[str, Any]) -> WritableProperty:
+    unit = element.get("unit")
+    return WritableProperty(
+        name=str(element["name"]),
+        type=_WRITABLE_SCHEMAS[element["schema"]],
+        unit=element.get("unitSymbol", SYMBOLS.get(unit) if unit else None),
+        description=str(element.get("description", "")),
+        minimum=_limit(path, element, "minimum"),
+        maximum=_limit(path, element, "maximum"),
+    )
+
+
+def _limit(path: Path, element: dict[str, Any], name: str) -> float | None:
+    value = element.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        found = f"{path}: property {element['name']!r} has the {name} {value!r}"
+        raise UsageError(found, "a number", "Correct it, or leave it out")
+    return float(value)

@@ -1,4 +1,4 @@
-"""Records of twins: the log of what people and programs wrote, and the latest readings that the live path folds."""
+"""Records of twins: the log of what people and programs wrote, commands, the latest readings that are folded live."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -24,7 +24,7 @@ class TwinEntry(Record, table="twin_entries", serial=True, unique=("asset", "num
     revision: int  # of the asset's state with this entry; a rejected one leaves it as it was
     property: Name
     kind: Code  # see `twin_state.state_types.KINDS`
-    source: Code  # "manual_override" or "simulation"
+    source: Code  # "manual_override", "simulation" or "command"
     value: Annotated[Value | None, sa.Column(Json)]  # JSON null where nothing holds from here on
     event_time: Annotated[pd.Timestamp, sa.Column(Instant)]  # from when on it holds
     known_time: pd.Timestamp
@@ -32,9 +32,42 @@ class TwinEntry(Record, table="twin_entries", serial=True, unique=("asset", "num
     actor: Name  # a person or a program
     reason: Text | None
     epoch: Annotated[int, sa.BigInteger] | None  # the session of a program that counts what it sends
-    sequence: Annotated[int, sa.BigInteger] | None
+    sequence: Annotated[int, sa.BigInteger] | None  # of a machine's answer: the number of the entry that it answers
     restores: int | None  # the revision that a roll-back goes back to
     rejection: Text | None  # why it was rejected; None if it was accepted
+
+
+@dataclass(frozen=True)
+class TwinCommand(Record, table="twin_commands", unique=("asset", "number")):
+    """A command to a machine, of one entry of its log and written in one transaction with it."""
+
+    command_id: Annotated[str, sa.Column(sa.String(32), primary_key=True)]  # the same whenever it is sent again
+    asset: Name
+    number: int  # of the entry
+    revision: int
+    property: Name
+    kind: Code  # "override", "release" or "set_point"
+    value: Annotated[Value | None, sa.Column(Json)]  # JSON null for a release
+    unit: Name | None
+    plant: Name | None  # for the topic
+    event_time: pd.Timestamp  # from when on it holds
+    issued_at: pd.Timestamp
+    expires_at: pd.Timestamp  # it is not published from then on
+    state: Annotated[str, sa.Column(sa.String(16), index=True)]  # see `twin_state.command_states`
+    attempts: int  # how often it was published
+    due_at: pd.Timestamp  # when it is to be published, the first time or again
+    sent_at: pd.Timestamp | None  # the last time
+    answered_at: pd.Timestamp | None
+    answer: Text | None  # the machine's words
+
+
+@dataclass(frozen=True)
+class CommandSwitch(Record, table="twin_command_switch"):
+    """Whether a listener of this workspace publishes commands; the one row says so."""
+
+    name: Annotated[str, sa.Column(sa.String(16), primary_key=True)]
+    on: bool
+    changed_at: pd.Timestamp
 
 
 @dataclass(frozen=True)

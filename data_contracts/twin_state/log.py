@@ -45,12 +45,20 @@ class LogView:
     newest: Newest  # by property and source
     last: Newest  # the same, of entries with a value
 
+    def known_time(self, now: pd.Timestamp) -> pd.Timestamp:
+        """Return when new entries become known: now, or when the last one did if this clock has gone back since."""
+        return now if self.head.known_time is None else max(now, self.head.known_time)
+
 
 Compose = Callable[[LogView], Sequence[TwinEntry]]
 """Makes the entries to append from the log so far."""
+Beside = Callable[[sa.Connection, LogView, Sequence[TwinEntry]], None]
+"""Writes what belongs to new entries, in their transaction."""
 
 
-def append(engine: sa.Engine, asset: str, compose: Compose, *, expected: int | None) -> tuple[TwinEntry, ...]:
+def append(
+    engine: sa.Engine, asset: str, compose: Compose, *, expected: int | None, beside: Beside = lambda *_: None
+) -> tuple[TwinEntry, ...]:
     """Append what `compose` makes of an asset's log, all in one transaction; `StaleRevisionError` if it has moved on.
 
     The entries get their numbers here. Who appends first wins: another writer's numbers collide, so that what was read
@@ -66,6 +74,7 @@ def append(engine: sa.Engine, asset: str, compose: Compose, *, expected: int | N
         try:
             with engine.begin() as connection:
                 insert_records(connection, entries)
+                beside(connection, view, entries)
         except sa.exc.IntegrityError as error:
             if attempt == _ATTEMPTS - 1:
                 raise StorageError(

@@ -12,13 +12,15 @@ from data_contracts.contract.contract_types import Column, Contract
 from data_contracts.errors import did_you_mean
 from data_contracts.records.twin_records import TwinEntry, Value
 from data_contracts.twin_state.fold import is_in_force
-from data_contracts.twin_state.state_types import OVERRIDE, RELEASE, ROLL_BACK, SET, SIMULATED
+from data_contracts.twin_state.state_types import COMMAND, OVERRIDE, RELEASE, ROLL_BACK, SET, SET_POINT, SIMULATED
 from data_contracts.validation.checks import describe_range, row_detail
 from data_contracts.validation.expectations import number_limits
 from data_contracts.validation.text_formats import matches_format
 
 LONGEST_OVERRIDE = pd.Timedelta(days=366)
 """An override that nobody looks at for longer than this is no correction any more, but the wrong sensor."""
+LONGEST_COMMAND = pd.Timedelta(days=7)
+"""A command that is carried out later than this is a surprise to everybody."""
 CLOCK_TOLERANCE = pd.Timedelta(seconds=5)
 """How far a writer's clock may be ahead."""
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -42,6 +44,14 @@ class Rejection:
         return f"{self.found}; expected {self.expected}"
 
 
+NOBODY_PUBLISHES = Rejection(
+    "property",
+    "a command, and no listener publishes any",
+    "a workspace whose listener publishes commands",
+    "Set commands = true in the section [live] of forewarn.toml, and start `forewarn listen`",
+)
+
+
 def first_rejection(
     entry: TwinEntry, contract: Contract | None, newest: TwinEntry | None, last: TwinEntry | None
 ) -> Rejection | None:
@@ -55,24 +65,43 @@ def first_rejection(
 def _rejections(
     entry: TwinEntry, contract: Contract | None, newest: TwinEntry | None, last: TwinEntry | None
 ) -> Iterator[Rejection]:
-    names = () if contract is None else contract.channels
-    column = None if contract is None or entry.property not in names else contract.column(entry.property)
+    columns = _columns(entry, contract)
+    column = columns.get(entry.property)
     if column is None:
-        listed = ", ".join(names) or "a property of an asset whose telemetry has a contract, which this one has not"
-        hint = did_you_mean(entry.property, names) or "Name one of these"
-        yield Rejection("property", f"the unknown property {entry.property[:80]!r}", listed, hint)
+        yield _unknown(entry, contract, tuple(columns))
         return
-    if entry.source == OVERRIDE and not (entry.reason or "").strip():
-        yield Rejection("reason", "no reason", "why the value is overridden, in words", "Give a reason")
+    if entry.source in (OVERRIDE, COMMAND) and not (entry.reason or "").strip():
+        what = "overridden" if entry.source == OVERRIDE else "commanded"
+        yield Rejection("reason", "no reason", f"why the value is {what}, in words", "Give a reason")
     yield from _times(entry, newest)
     if entry.value is not None:
         yield from _value(entry.value, column, contract)
-        if not _was_rolled_back(newest):
+        # A set-point is a step by nature: how fast it may be reached is the machine's business.
+        if entry.source != COMMAND and not _was_rolled_back(newest):
             yield from _rate(entry.value, entry, column, last)
-    elif entry.kind in (SET, SIMULATED):
+    elif entry.kind in (SET, SIMULATED, SET_POINT):
         yield Rejection("value", "no value", "a value")
     elif entry.kind == RELEASE and (newest is None or not is_in_force(newest, entry.event_time)):
         yield Rejection("value", "the end of an override", "an override that is in force", "There is nothing to end")
+
+
+def _columns(entry: TwinEntry, contract: Contract | None) -> Mapping[str, Column]:
+    if contract is None:
+        return {}
+    if entry.source == COMMAND:
+        return {column.name: column for column in contract.settable}
+    return {column.name: column for column in contract.columns if column.name in contract.channels}
+
+
+def _unknown(entry: TwinEntry, contract: Contract | None, names: tuple[str, ...]) -> Rejection:
+    name, hint = entry.property[:80], did_you_mean(entry.property, names) or "Name one of these"
+    listed = ", ".join(names)
+    if contract is None:
+        listed = "a property of an asset whose telemetry has a contract, which this one has not"
+    elif entry.source == COMMAND:
+        listed = listed or f"a writable property, of which the interface of {contract.asset_type} has none"
+        return Rejection("property", f"the property {name!r}, which is not writable", listed, hint)
+    return Rejection("property", f"the unknown property {name!r}", listed, hint)
 
 
 def _times(entry: TwinEntry, newest: TwinEntry | None) -> Iterator[Rejection]:
@@ -94,6 +123,8 @@ def _times(entry: TwinEntry, newest: TwinEntry | None) -> Iterator[Rejection]:
         return
     if entry.expires_at is None and entry.kind == SET:
         yield Rejection("expires_at", "no expiry", "when the override ends by itself", "Say when it ends")
+    if entry.expires_at is None and entry.kind == SET_POINT:
+        yield Rejection("expires_at", "no expiry", "until when the command may be sent", "Say until when")
     if entry.expires_at is None:
         return
     begins = max(entry.event_time, entry.known_time)
@@ -106,6 +137,13 @@ def _times(entry: TwinEntry, newest: TwinEntry | None) -> Iterator[Rejection]:
             f"the expiry {_instant(entry.expires_at)}",
             f"an override of at most {LONGEST_OVERRIDE.days} days",
             "Correct the sensor or its contract, if it is wrong for ever",
+        )
+    if entry.source == COMMAND and entry.expires_at > entry.known_time + LONGEST_COMMAND:
+        yield Rejection(
+            "expires_at",
+            f"the expiry {_instant(entry.expires_at)}",
+            f"a command that is carried out within {LONGEST_COMMAND.days} days",
+            "Command it when it is to be carried out",
         )
 
 

@@ -1,20 +1,24 @@
 """What a twin's state consists of: readings of telemetry, and the property values that a fold makes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import pandas as pd
 
-from data_contracts.contract.contract_types import Contract
-from data_contracts.records.twin_records import TwinEntry, Value
+from data_contracts.contract.contract_types import Column, Contract
+from data_contracts.records.twin_records import TwinCommand, TwinEntry, Value
 
 OVERRIDE: Final = "manual_override"
 PHYSICAL: Final = "physical"
 SIMULATION: Final = "simulation"
+COMMAND: Final = "command"
+"""The source of set-points and of machines' answers, which say what was asked for and not what is."""
 SET, RELEASE, SIMULATED, ROLL_BACK = "override", "release", "simulated", "roll_back"
-KINDS = (SET, RELEASE, SIMULATED, ROLL_BACK)
-"""An override, its end before it expires, a simulated value, and a change that a roll-back makes."""
+SET_POINT, ACKNOWLEDGED, REFUSED = "set_point", "acknowledged", "refused"
+KINDS = (SET, RELEASE, SIMULATED, ROLL_BACK, SET_POINT, ACKNOWLEDGED, REFUSED)
+"""An override, its end before it expires, a simulated value, a change that a roll-back makes; a commanded set-point,
+and a machine's answer to a command."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,11 @@ class Twin:
         """Return whether the times of its telemetry stand for cycles, from its own beginning."""
         return self.contract is not None and self.contract.clock == "cycle"
 
+    def settable(self, name: str) -> Column | None:
+        """Return the rules for a property that may be commanded; None for any other."""
+        columns = () if self.contract is None else self.contract.settable
+        return next((column for column in columns if column.name == name), None)
+
 
 @dataclass(frozen=True)
 class TwinState:
@@ -106,3 +115,4 @@ class TwinState:
     revision: int  # counts the accepted writes; readings do not move it
     properties: Mapping[str, PropertyState] = field(default_factory=dict)  # in the contract's order
     looked_back_to: pd.Timestamp | None = None  # where the search for older readings ended; None if all were read
+    commands: Sequence[TwinCommand] = ()  # the last of each property; none for an earlier time

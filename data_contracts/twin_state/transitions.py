@@ -3,21 +3,33 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import pandas as pd
 import sqlalchemy as sa
 
-from data_contracts.contract.contract_types import Contract
 from data_contracts.errors import UsageError
 from data_contracts.records.records import storage_errors
 from data_contracts.records.twin_records import TwinEntry, Value
+from data_contracts.twin_state.commands import are_published, note_commands
 from data_contracts.twin_state.fold import is_in_force, newest_entries
 from data_contracts.twin_state.log import LogView, StaleRevisionError, append, read_log, read_message, read_view
-from data_contracts.twin_state.rules import Rejection, first_rejection
-from data_contracts.twin_state.state_types import OVERRIDE, RELEASE, ROLL_BACK, SET, SIMULATED, SIMULATION, Twin
+from data_contracts.twin_state.rules import NOBODY_PUBLISHES, Rejection, first_rejection
+from data_contracts.twin_state.state_types import (
+    COMMAND,
+    OVERRIDE,
+    RELEASE,
+    ROLL_BACK,
+    SET,
+    SET_POINT,
+    SIMULATED,
+    SIMULATION,
+    Twin,
+)
 
-Source = Literal["manual_override", "simulation"]
+_KIND_OF = {SIMULATION: SIMULATED, COMMAND: SET_POINT}
+Source = Literal["manual_override", "simulation", "command"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,7 @@ def write(
 ) -> Written:
     """Append changes to a twin's log: accepted together, or, if one breaks a rule, rejected together.
 
+    Of source "command" they are set-points: commands to its machine, and no part of the state.
     `StaleRevisionError` if the twin is not at the `expected` revision; nothing is stored then. What a program has sent
     before, by its `session`, is not stored twice.
     """
@@ -80,16 +93,16 @@ def write(
             before := read_message(engine, twin.asset, source, session.epoch, session.sequence)
         ):
             raise _StoredBeforeError(before)
-        known = _known_time(view, now)
+        known = view.known_time(now)
         for change in changes:
             yield TwinEntry(
                 asset=twin.asset,
                 number=0,
                 revision=view.head.revision + 1,
                 property=change.property,
-                kind=SIMULATED if source == SIMULATION else RELEASE if change.value is None else SET,
+                kind=_KIND_OF.get(source) or (RELEASE if change.value is None else SET),
                 source=source,
-                value=_plain(change, twin.contract),
+                value=_plain(change, twin),
                 event_time=change.event_time or known,
                 known_time=known,
                 expires_at=change.expires_at,
@@ -127,7 +140,7 @@ def roll_back(
     notes: list[str] = []
 
     def entries(view: LogView) -> Iterator[TwinEntry]:
-        known = _known_time(view, now)
+        known = view.known_time(now)
         notes.clear()
         if not 0 <= revision <= view.head.revision:
             raise UsageError(
@@ -185,6 +198,8 @@ def _append(
         for entry in proposed:
             key = entry.property, entry.source
             rejection = first_rejection(entry, twin.contract, view.newest.get(key), view.last.get(key))
+            if rejection is None and entry.kind == SET_POINT and not _publishes(engine):
+                rejection = NOBODY_PUBLISHES
             if rejection is not None:
                 rejections[entry.property] = rejection
         return [_rejected(entry, rejections, before) for entry in proposed] if rejections else proposed
@@ -196,7 +211,8 @@ def _append(
             raise StaleRevisionError(twin.asset, expected, view.head.revision)
         stored = tuple(checked(view))
     else:
-        stored = append(engine, twin.asset, checked, expected=expected)
+        noted = partial(note_commands, twin=twin)
+        stored = append(engine, twin.asset, checked, expected=expected, beside=noted)
     revision = before if rejections or not stored else before + 1
     return Written(twin.asset, revision, stored, dict(rejections), stored=not dry_run)
 
@@ -206,11 +222,6 @@ def _rejected(entry: TwinEntry, rejections: Mapping[str, Rejection], revision: i
     own = rejections.get(entry.property)
     others = f"{', '.join(sorted(rejections))} of the same transition was rejected"
     return replace(entry, revision=revision, rejection=others if own is None else str(own))
-
-
-def _known_time(view: LogView, now: pd.Timestamp) -> pd.Timestamp:
-    """Return when new entries become known: now, or when the last one did if this clock has gone back since."""
-    return now if view.head.known_time is None else max(now, view.head.known_time)
 
 
 class _StoredBeforeError(Exception):
@@ -230,9 +241,15 @@ def _as_before(twin: Twin, entries: Sequence[TwinEntry]) -> Written:
     return Written(twin.asset, entries[0].revision, tuple(entries), rejections, stored=False, notes=(note,))
 
 
-def _plain(change: Change, contract: Contract | None) -> Value | None:
+def _publishes(engine: sa.Engine) -> bool:
+    with storage_errors(engine), engine.connect() as connection:
+        return are_published(connection)
+
+
+def _plain(change: Change, twin: Twin) -> Value | None:
     """Return a change's value, a number as a float where the property's values are numbers."""
-    column = None if contract is None else contract.column(change.property)
+    own = None if twin.contract is None else twin.contract.column(change.property)
+    column = own or twin.settable(change.property)
     if column is None or column.type != "number" or type(change.value) is not int:
         return change.value
     try:

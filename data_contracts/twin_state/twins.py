@@ -1,7 +1,7 @@
 """Which assets are twins, and the state of one at a time: its log folded over the latest readings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,7 @@ from data_contracts.records.records import storage_errors
 from data_contracts.tables import tables
 from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.table_access import location
+from data_contracts.twin_state.commands import latest_commands
 from data_contracts.twin_state.current_readings import read_current
 from data_contracts.twin_state.fold import fold
 from data_contracts.twin_state.latest_readings import latest_readings
@@ -69,11 +70,13 @@ def state_of(
     channels = () if twin.contract is None else twin.contract.channels
     current = _current(workspace, engine, twin, now) if as_of is None else None
     if current is not None:
-        return _folded(twin, view, current, at, None)
-    until = _latest_cycle(workspace, twin, as_of) if twin.counts_cycles else at
-    known = as_of if twin.counts_cycles else at
-    found = latest_readings(workspace, twin.telemetry, [twin.asset], channels, known, until=until)
-    return _folded(twin, view, found.readings[twin.asset], at, found.looked_back_to.get(twin.asset))
+        state = _folded(twin, view, current, at, None)
+    else:
+        until = _latest_cycle(workspace, twin, as_of) if twin.counts_cycles else at
+        known = as_of if twin.counts_cycles else at
+        found = latest_readings(workspace, twin.telemetry, [twin.asset], channels, known, until=until)
+        state = _folded(twin, view, found.readings[twin.asset], at, found.looked_back_to.get(twin.asset))
+    return state if as_of is not None else replace(state, commands=latest_commands(engine, twin.asset, now))
 
 
 def _folded(

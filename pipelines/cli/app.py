@@ -130,6 +130,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "twins.log": ("pipelines.commands.twins.twins:log", "List what was written about an asset, or rejected."),
     "twins.override": ("pipelines.commands.twins.twins:override", "Override properties of an asset until a time."),
+    "twins.set": (
+        "pipelines.commands.twins.twins:set_",
+        "Command the machine of an asset to set writable properties.",
+    ),
     "twins.release": ("pipelines.commands.twins.twins:release", "End overrides before they expire."),
     "twins.rollback": (
         "pipelines.commands.twins.twins:rollback",

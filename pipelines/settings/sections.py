@@ -183,6 +183,16 @@ class LiveSettings:
     """The topics that announce the columns of our own payload."""
     confirmed_topic: str = "forewarn/confirmed/{asset}"
     """The topics on which edges learn what is stored; empty for none."""
+    commands: Flag = False
+    """Whether accepted overrides, their ends and commanded set-points are published to the machines."""
+    command_topic: str = "forewarn/commands/{asset}"
+    """The topics of commands to machines."""
+    acknowledgement_topic: str = "forewarn/acknowledgements/{asset}"
+    """The topics of the machines' answers."""
+    command_repeat: PositiveDuration = pd.Timedelta(seconds=10)
+    """How long an answer is waited for before a command is sent again; twice as long each time."""
+    command_repeats: Annotated[Integer, Field(ge=0, le=30)] = 5
+    """How often it is sent again at most; never once it has expired."""
     flush_interval: PositiveDuration = pd.Timedelta(seconds=1)
     """How often what has arrived is stored."""
     receive_maximum: Annotated[Integer, Field(ge=1, le=65_535)] = 4000

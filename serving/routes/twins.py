@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from data_contracts.errors import NotFoundError, UsageError
-from data_contracts.records.twin_records import TwinEntry
+from data_contracts.records.twin_records import TwinCommand, TwinEntry
 from data_contracts.twin_state.log import StaleRevisionError, read_log
 from data_contracts.twin_state.rules import CLOCK_TOLERANCE, Rejection
 from data_contracts.twin_state.state_types import PropertyValue, Twin
@@ -20,6 +20,7 @@ from serving.schemas.answers.twins import (
     ListedTwinAnswer,
     TwinAnswer,
     TwinChangeAnswer,
+    TwinCommandAnswer,
     TwinEntryAnswer,
     TwinLogAnswer,
     TwinPropertyAnswer,
@@ -82,6 +83,7 @@ def describe(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> T
             for name, own in state.properties.items()
         },
         looked_back_to=_time(state.looked_back_to),
+        commands=[_command(command) for command in state.commands],
     )
     if twin.counts_cycles:
         answer["clock"] = "cycle"
@@ -225,6 +227,24 @@ def _entry(entry: TwinEntry) -> TwinEntryAnswer:
         rejection=entry.rejection,
         epoch=entry.epoch,
         sequence=entry.sequence,
+    )
+
+
+def _command(command: TwinCommand) -> TwinCommandAnswer:
+    return TwinCommandAnswer(
+        command_id=command.command_id,
+        number=command.number,
+        property=command.property,
+        kind=command.kind,
+        value=command.value,
+        unit=command.unit,
+        state=command.state,
+        attempts=command.attempts,
+        issued_at=format_instant(command.issued_at),
+        expires_at=format_instant(command.expires_at),
+        sent_at=_time(command.sent_at),
+        answered_at=_time(command.answered_at),
+        answer=command.answer,
     )
 
 

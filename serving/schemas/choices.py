@@ -8,4 +8,4 @@ WorkKind = TypeAliasType("WorkKind", Literal["routine", "inspection", "correctiv
 Finding = TypeAliasType("Finding", Literal["defect_confirmed", "no_fault_found", "not_inspected"])
 Prompt = TypeAliasType("Prompt", Literal["alarm", "schedule", "failure", "audit"])
 FeatureSource = TypeAliasType("FeatureSource", Literal["latest", "stored"])
-WrittenSource = TypeAliasType("WrittenSource", Literal["manual_override", "simulation"])
+WrittenSource = TypeAliasType("WrittenSource", Literal["manual_override", "simulation", "command"])

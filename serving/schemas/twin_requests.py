@@ -33,9 +33,15 @@ class TwinChangeRequest(RequestBody):
     """Change properties of a twin: all of them, or, if one breaks a rule, none."""
 
     properties: Annotated[dict[Name, PropertyChange], Field(min_length=1, max_length=_MOST_PROPERTIES)]
-    reason: Words | None = Field(default=None, description="Why; needed for an override.", examples=["sensor hangs"])
-    expires_at: Instant | None = Field(default=None, description="When overrides end by themselves; at most a year.")
-    source: WrittenSource = "manual_override"
+    reason: Words | None = Field(
+        default=None, description="Why; needed unless it is simulated.", examples=["sensor hangs"]
+    )
+    expires_at: Instant | None = Field(
+        default=None, description="When overrides end, at most a year on; until when a command may be sent."
+    )
+    source: WrittenSource = Field(
+        default="manual_override", description="command has the machine set properties that are writable."
+    )
     message: MessageNumber | None = None
 
 

@@ -11,9 +11,13 @@ import pytest
 
 import data_contracts
 from data_contracts.contract.contract import CONTRACTS, Column, contract_names, load_contract, telemetry_contract
+from data_contracts.contract.contract_changes import contract_changes
+from data_contracts.contract.contract_json import from_plain, to_plain
 from data_contracts.contract.twins import INTERFACES, load_twin, twin_names
 from data_contracts.errors import ForewarnError, NotFoundError, UsageError
 from data_contracts.workspace import init_workspace, open_workspace
+
+WRITABLE = {"@type": ["Property", "Power"], "name": "limit", "schema": "double", "unit": "watt", "writable": True}
 
 
 @pytest.mark.parametrize("asset_type", ["azure_machine", "cnc_machine", "cnc_signals", "turbofan"])
@@ -120,6 +124,7 @@ def test_unknown_names_get_a_suggestion():
         ({"@context": "dtmi:dtdl:context;2"}, "not a DTDL v3 interface"),
         ({"contents": [{"@type": "Telemetry", "name": "a", "schema": "string"}]}, "the schema 'string'"),
         ({"contents": [{"@type": "Telemetry", "name": "a", "schema": "double", "unit": "vol"}]}, "Did you mean 'volt'"),
+        ({"contents": [WRITABLE | {"minimum": "low"}]}, "the minimum 'low'"),
     ],
 )
 def test_a_wrong_interface_is_refused(tmp_path, change, message):
@@ -192,3 +197,30 @@ def test_that_a_channel_is_no_counter_changes_no_digest() -> None:
         for counter in (None, False, True)
     }
     assert digests[None] == digests[False] != digests[True]
+
+
+def test_what_may_be_commanded_is_no_part_of_what_a_batch_looks_like(tmp_path: Path) -> None:
+    """Writable properties of an interface are settable, without a column and with the digest as it was."""
+    content = json.loads((INTERFACES / "azure_machine.json").read_text(encoding="utf-8"))
+    content["contents"] += [
+        WRITABLE | {"minimum": 0, "maximum": 7500},
+        {"@type": "Property", "name": "mode", "schema": "string", "writable": True, "unitSymbol": "-"},
+        {"@type": "Property", "name": "note", "schema": "string"},
+        {"@type": "Property", "name": "since", "schema": "dateTime", "writable": True},
+    ]
+    (tmp_path / "own.json").write_text(json.dumps(content), encoding="utf-8")
+    text = (CONTRACTS / "telemetry_azure_machine.odcs.yaml").read_text(encoding="utf-8")
+    (tmp_path / "own.odcs.yaml").write_text(
+        text.replace("value: azure_machine}", "value: own.json}", 2).replace(
+            "assetType, value: own.json", "assetType, value: azure_machine"
+        ),
+        encoding="utf-8",
+    )
+    contract, shipped = load_contract(str(tmp_path / "own.odcs.yaml")), load_contract("telemetry_azure_machine")
+    assert contract.settable == (
+        Column("limit", "number", unit="W", minimum=0.0, maximum=7500.0),
+        Column("mode", "string", unit="-"),
+    )
+    assert (contract.channels, contract.digest) == (shipped.channels, shipped.digest)
+    assert from_plain(to_plain(contract)) == contract
+    assert contract_changes(shipped, contract) == ("may be commanded: nothing, now limit, mode",)

@@ -12,7 +12,9 @@ import pytest
 from data_contracts.contract.contract import telemetry_contract
 from data_contracts.contract.file_layout import FileLayout
 from data_contracts.contract.registered import register
+from data_contracts.records.records import open_records
 from data_contracts.tables import tables
+from data_contracts.twin_state.commands import record_answer, switch_commands
 from data_contracts.workspace import Workspace, init_workspace
 from pipelines.cli import app
 
@@ -138,3 +140,28 @@ def test_what_cannot_be_done_is_said(run: Run, words: tuple[str, ...], status: i
     exit_status, answer = run(*words)
     assert exit_status == status, answer
     assert found in answer["found"]
+
+
+def test_a_commanded_set_point(machines: Workspace, run: Run) -> None:
+    """Refused where nothing is writable or nobody publishes; then shown until the machine has answered."""
+    past = pd.Timestamp.now("UTC").as_unit("us") - pd.Timedelta("2h")
+    known = {"asset": "cnc-s1", "event_time": past, "known_time": past}
+    described = {"asset_type": "cnc_signals", "model": "m", "plant": "plant-01", "line": "line-1"}
+    tables.append(machines, "assets", pd.DataFrame([known | described]), "signals")
+    records, change = open_records(machines.records_url), ("spindle_speed_limit=4000", "--reason", "noise")
+    status, answer = run("set", "cnc-s1", *change)
+    assert (status, answer["accepted"]) == (1, False)
+    assert "no listener publishes any" in answer["changes"][0]["rejection"]
+    switch_commands(records, on=True, now=past)
+    assert "not writable" in run("set", ASSET, *change)[1]["changes"][0]["rejection"]
+    status, answer = run("set", "cnc-s1", *change, "--within", "5min")
+    assert (status, answer["changes"][0]["kind"], answer["changes"][0]["after"]["value"]) == (0, "set_point", 4000.0)
+    (shown,) = run("show", "cnc-s1")[1]["commands"]
+    assert (shown["state"], shown["attempts"], shown["unit"]) == ("pending", 0, "rpm")
+    assert "set-point 4000 rpm" in " ".join(run("show", "cnc-s1", text=True)[1].split())
+    now = pd.Timestamp.now("UTC").as_unit("us")
+    record_answer(records, "cnc-s1", shown["command_id"], accepted=False, words="the door is open", now=now)
+    text = " ".join(run("show", "cnc-s1", text=True)[1].split())
+    assert "refused (the door is open)" in text
+    text = " ".join(run("log", "cnc-s1", text=True)[1].split())
+    assert "by cnc-s1: refuses entry 2: spindle_speed_limit = 4000" in text

@@ -33,6 +33,9 @@ TIMES = {
     "start",
     "until",
     "valid_until",
+    "answered_at",
+    "issued_at",
+    "sent_at",
 }
 
 

@@ -16,8 +16,10 @@ from starlette.testclient import TestClient
 from data_contracts.contract.contract import telemetry_contract
 from data_contracts.contract.file_layout import FileLayout
 from data_contracts.contract.registered import register
+from data_contracts.records.records import open_records
 from data_contracts.records.tokens import Token
 from data_contracts.tables import tables
+from data_contracts.twin_state.commands import record_answer, switch_commands
 from data_contracts.workspace import Workspace, init_workspace
 from serving.client import Client, RefusedError
 from serving.http.authentication import check_scope
@@ -295,3 +297,31 @@ def test_a_tag_that_is_none() -> None:
         with pytest.raises(ApiError) as error:
             seen_revision(tags)
         assert error.value.status == 422
+
+
+def test_a_set_point_over_http(client: httpx.Client, machines: Workspace) -> None:
+    """A writable property is commanded by the same request; the state says what became of it, the log who answered."""
+    past = {"event_time": NOW - pd.Timedelta("1D"), "known_time": NOW - pd.Timedelta("1D")}
+    described = {"asset_type": "cnc_signals", "model": "m", "plant": "plant-01", "line": "line-1"}
+    tables.append(machines, "assets", pd.DataFrame([{"asset": "cnc-s1"} | past | described]), "signals")
+    records = open_records(machines.records_url)
+    body = {"source": "command", "reason": "noise", "expires_at": LATER}
+
+    def command(name: str, value: Any) -> httpx.Response:
+        content = body | {"properties": {name: {"value": value}}}
+        return client.patch("/twins/cnc-s1", json=content, headers={"If-Match": "*"})
+
+    refused = command("spindle_speed_limit", 4000)
+    assert (refused.status_code, refused.json()["field"]) == (422, "properties.spindle_speed_limit")
+    switch_commands(records, on=True, now=NOW)
+    assert command(HEAT, 60.0).status_code == 422
+    assert command("spindle_speed_limit", 40_000).json()["field"] == "properties.spindle_speed_limit.value"
+    made = command("spindle_speed_limit", 4000)
+    assert (made.status_code, made.json()["entries"][0]["kind"]) == (200, "set_point")
+    (shown,) = client.get("/twins/cnc-s1").json()["commands"]
+    assert (shown["state"], shown["value"], shown["unit"], shown["expires_at"]) == ("pending", 4000.0, "rpm", LATER)
+    record_answer(records, "cnc-s1", shown["command_id"], accepted=True, words=None, now=NOW)
+    assert client.get("/twins/cnc-s1").json()["commands"][0]["state"] == "acknowledged"
+    assert client.get("/twins/cnc-s1", params={"as_of": "2026-03-01T06:00:00Z"}).json()["commands"] == []
+    newest = client.get("/twins/cnc-s1/log").json()["entries"][0]
+    assert (newest["kind"], newest["actor"], newest["source"]) == ("acknowledged", "cnc-s1", "command")

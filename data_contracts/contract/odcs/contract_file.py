@@ -24,7 +24,7 @@ from data_contracts.contract.odcs.column_properties import contract_properties
 from data_contracts.contract.odcs.column_rules import read_column, require_some_values
 from data_contracts.contract.odcs.contract_yaml import invalid, parse
 from data_contracts.contract.odcs.quality_rules import read_quality_rules
-from data_contracts.contract.twins import Channel, load_twin
+from data_contracts.contract.twins import Channel, Twin, load_twin
 from data_contracts.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def read_contract(path: Path) -> Contract:
         earliest_time=custom.get("earliestTime", EARLIEST.get(kind)),
         clock=custom.get("clock", "time"),
         file_layout=read_layout(path, custom["fileLayout"]) if "fileLayout" in custom else None,
+        settable=_settable(_twin(path, custom["twinInterface"])) if "twinInterface" in custom else (),
     )
 
 
@@ -203,7 +204,7 @@ def _latency(path: Path, value: Any, unit: str | None) -> pd.Timedelta:
 
 def _with_twin(path: Path, columns: tuple[Column, ...], interface: str) -> tuple[Column, ...]:
     """Take the name, type and unit of every channel from the twin, and only the limits from the contract."""
-    twin = load_twin(path.parent / interface if interface.endswith(".json") else interface)
+    twin = _twin(path, interface)
     names = [channel.name for channel in twin.channels]
     own = {c.name: c for c in columns if c.name not in KEY_COLUMNS and c.quality_of is None}
     for name, column in own.items():
@@ -218,6 +219,24 @@ def _with_twin(path: Path, columns: tuple[Column, ...], interface: str) -> tuple
     keys = tuple(column for column in columns if column.name in KEY_COLUMNS)
     qualities = tuple(column for column in columns if column.quality_of is not None)
     return (*keys, *(_channel_column(channel, own.get(channel.name)) for channel in twin.channels), *qualities)
+
+
+def _twin(path: Path, interface: str) -> Twin:
+    return load_twin(path.parent / interface if interface.endswith(".json") else interface)
+
+
+def _settable(twin: Twin) -> tuple[Column, ...]:
+    return tuple(
+        Column(
+            name=own.name,
+            type=own.type,
+            unit=own.unit,
+            minimum=own.minimum,
+            maximum=own.maximum,
+            description=own.description,
+        )
+        for own in twin.writable
+    )
 
 
 def _channel_column(channel: Channel, limit: Column | None) -> Column:

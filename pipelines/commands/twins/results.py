@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from data_contracts.records.twin_records import TwinEntry
+from data_contracts.records.twin_records import TwinCommand, TwinEntry
 from data_contracts.twin_state.state_types import OVERRIDE, PropertyState, PropertyValue, TwinState
 from data_contracts.twin_state.transitions import Written
 from data_contracts.twin_state.twins import ListedTwin
@@ -61,6 +61,7 @@ class ShownTwin:
             "revision": state.revision,
             "properties": {name: self._property(name, own) for name, own in state.properties.items()},
             "looked_back_to": state.looked_back_to,
+            "commands": [vars(command) for command in state.commands],
         }
 
     def __rich__(self) -> "Group":
@@ -89,6 +90,7 @@ class ShownTwin:
             notes.append(f"What has no value had no reading since {since}")
         if state.twin.contract is None:
             notes.append(f"No contract says what the properties of a {state.twin.asset_type or 'nameless type'} are")
+        notes += map(_command_words, state.commands)
         return Group(Text(head, style="bold"), table, *map(Text, notes))
 
     def _property(self, name: str, own: PropertyState) -> dict[str, Any]:
@@ -211,11 +213,38 @@ class TwinChanged:
 
 def entry_words(entry: TwinEntry) -> str:
     """Say what an entry is about."""
-    what = {"roll_back": f"roll-back to revision {entry.restores}: ", "simulated": "simulated: "}.get(entry.kind, "")
+    words = {
+        "roll_back": f"roll-back to revision {entry.restores}: ",
+        "simulated": "simulated: ",
+        "set_point": "commanded: ",
+        "acknowledged": f"acknowledges entry {entry.sequence}: ",
+        "refused": f"refuses entry {entry.sequence}: ",
+    }
+    what = words.get(entry.kind, "")
     if entry.value is None:
         return f"{what}{entry.property} released"
     until = "" if entry.expires_at is None else f" until {_time(entry.expires_at)}"
     return f"{what}{entry.property} = {_number(entry.value)}{until}"
+
+
+def _command_words(command: TwinCommand) -> str:
+    """Say what was commanded about a property, and what became of it."""
+    value = "its end" if command.kind == "release" else f"{_number(command.value)} {command.unit or ''}".strip()
+    said = "" if command.answer is None else f" ({command.answer})"
+    when = {
+        "pending": f"not sent yet, until {_time(command.expires_at)}",
+        "sent": f"sent {_times(command.attempts)}, not answered yet",
+        "acknowledged": f"acknowledged{said}",
+        "refused": f"refused{said}",
+        "expired": f"expired after it was sent {_times(command.attempts)}" if command.attempts else "expired unsent",
+        "withdrawn": "withdrawn",
+    }[command.state]
+    kind = command.kind.replace("_", "-")
+    return f"{command.property}: {kind} {value}, command {command.command_id[:8]}: {when}"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _plain(value: PropertyValue | None) -> dict[str, Any] | None:

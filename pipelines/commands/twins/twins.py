@@ -1,17 +1,10 @@
-"""Commands about twins: show their states, override properties, end overrides, roll back."""
+"""Commands about twins: show their states, override and command properties, end overrides, roll back."""
 
-import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.cli.arguments import person
 from pipelines.cli.options import DEFAULTS, Shared
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from data_contracts.twin_state.state_types import PropertyState, Twin
-    from data_contracts.workspace import Workspace
+from pipelines.commands.twins.changes import parse_change, present, state_before, write_changes
 
 
 def listed(*, asset_type: str | None = None, options: Shared = DEFAULTS) -> Any:
@@ -50,7 +43,7 @@ def show(asset: str, *, as_of: str | None = None, options: Shared = DEFAULTS) ->
     from pipelines.cli.arguments import time_or_now
     from pipelines.commands.twins.results import ShownTwin
 
-    workspace, now = options.open(), _now()
+    workspace, now = options.open(), present()
     at = None if as_of is None else time_or_now(as_of).as_unit("us")
     if at is not None and at > now:
         raise UsageError(f"the future time {at.isoformat()}", "a time up to now", "Leave --as-of out for the present")
@@ -131,11 +124,53 @@ def override(
     if (expires_in is None) == (until is None):
         found = "no end of the override" if until is None else "two ends of the override"
         raise UsageError(found, "--expires-in or --until", "Say when it ends, such as --expires-in 8h")
-    now = _now()
+    now = present()
     ends = time_or_now(until).as_unit("us") if expires_in is None else now + parse_duration(expires_in)
     begins = None if since is None else time_or_now(since).as_unit("us")
-    pairs = [Change(name, value, ends, begins) for name, value in map(_parse, changes)]
-    return _write(options, asset, pairs, reason, now, if_revision, actor, dry_run)
+    pairs = [Change(name, value, ends, begins) for name, value in map(parse_change, changes)]
+    return write_changes(options, asset, pairs, reason, now, if_revision, actor, dry_run)
+
+
+def set_(
+    asset: str,
+    changes: list[str],
+    *,
+    reason: str,
+    within: str = "10min",
+    if_revision: int | None = None,
+    actor: str | None = None,
+    dry_run: bool = False,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Command the machine of an asset to set properties that its interface says are writable.
+
+    `forewarn listen` publishes it, with commands = true in the section [live]; `twins show` says what became of it.
+
+    Parameters
+    ----------
+    asset : str
+        The asset.
+    changes : list[str]
+        The properties with their values, such as ``spindle_speed_limit=4000``.
+    reason : str
+        Why; it stays in the log.
+    within : str
+        How long the command may be sent.
+    if_revision : int, optional
+        Command nothing if the state has another revision by now.
+    actor : str, optional
+        Who commands it; the user of this machine by default.
+    dry_run : bool
+        Only show what would be commanded.
+    options : Options
+        The workspace and the form of the output.
+    """
+    from data_contracts.twin_state.transitions import Change
+    from features.names import parse_duration
+
+    now = present()
+    pairs = [Change(name, value, now + parse_duration(within)) for name, value in map(parse_change, changes)]
+    return write_changes(options, asset, pairs, reason, now, if_revision, actor, dry_run, source="command")
 
 
 def release(
@@ -170,7 +205,7 @@ def release(
     from data_contracts.twin_state.transitions import Change
 
     pairs = [Change(name, None) for name in properties]
-    return _write(options, asset, pairs, reason, _now(), if_revision, actor, dry_run)
+    return write_changes(options, asset, pairs, reason, present(), if_revision, actor, dry_run)
 
 
 def rollback(
@@ -207,60 +242,10 @@ def rollback(
     from data_contracts.twin_state.twins import find_twin
     from pipelines.commands.twins.results import TwinChanged
 
-    workspace, now = options.open(), _now()
+    workspace, now = options.open(), present()
     twin, records = find_twin(workspace, asset), open_records(workspace.records_url)
-    before = _before(workspace, twin, now)
+    before = state_before(workspace, twin, now)
     written = roll_back(
         records, twin, to, actor=actor or person(), reason=reason, now=now, expected=if_revision, dry_run=dry_run
     )
     return TwinChanged(written, before, dry_run)
-
-
-def _write(
-    options: Shared,
-    asset: str,
-    changes: Sequence[Any],
-    reason: str,
-    now: "pd.Timestamp",
-    if_revision: int | None,
-    actor: str | None,
-    dry_run: bool,
-) -> Any:
-    from data_contracts.records.records import open_records
-    from data_contracts.twin_state.transitions import write
-    from data_contracts.twin_state.twins import find_twin
-    from pipelines.commands.twins.results import TwinChanged
-
-    workspace = options.open()
-    twin, records = find_twin(workspace, asset), open_records(workspace.records_url)
-    before = _before(workspace, twin, now)
-    who = actor or person()
-    written = write(records, twin, changes, actor=who, reason=reason, now=now, expected=if_revision, dry_run=dry_run)
-    return TwinChanged(written, before, dry_run)
-
-
-def _before(workspace: "Workspace", twin: "Twin", now: "pd.Timestamp") -> "dict[str, PropertyState]":
-    from data_contracts.records.records import open_records
-    from data_contracts.twin_state.twins import state_of
-
-    return dict(state_of(workspace, open_records(workspace.records_url), twin, now=now).properties)
-
-
-def _parse(text: str) -> tuple[str, Any]:
-    """Read NAME=VALUE; a value is a number, true, false, or else a text."""
-    from data_contracts.errors import UsageError
-
-    name, sign, value = text.partition("=")
-    if not sign or not name.strip() or not value.strip():
-        raise UsageError(f"the change {text!r}", "NAME=VALUE, such as bearing_temperature=61.5", "Write it so")
-    try:
-        parsed = json.loads(value)
-    except ValueError:
-        return name.strip(), value.strip()
-    return name.strip(), parsed if isinstance(parsed, int | float | bool) else value.strip()
-
-
-def _now() -> "pd.Timestamp":
-    import pandas as pd
-
-    return pd.Timestamp.now("UTC").as_unit("us")

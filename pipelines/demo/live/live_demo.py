@@ -14,6 +14,8 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.workspace import Workspace, init_workspace
 from features.indicators.plan import IndicatorPlan
 from models.experiment.experiment_file import load_experiment
+from pipelines.demo.live.corrections import Corrected, correct, effect_of
+from pipelines.demo.live.event_time_alerts import foreseen_failures
 from pipelines.demo.live.live_demo_result import LiveDemoResult, first_alerts, summarise
 from pipelines.demo.live.wear_tests import record_wear_tests
 from pipelines.fleet.live.faults import plan_faults
@@ -50,10 +52,15 @@ class LiveStory:
     worn_after: int = 100  # seconds
     outage_at: int = 40  # seconds
     outage: int = 8  # seconds
+    corrected: str = "cnc-002"
+    corrected_at: int = 15  # seconds
+    corrected_for: int = 20  # seconds
 
     def __post_init__(self) -> None:
-        if self.worn not in make_live_plant(self.seed, self.machines).assets:
-            object.__setattr__(self, "worn", "cnc-001")
+        assets = make_live_plant(self.seed, self.machines).assets
+        for name in ("worn", "corrected"):
+            if getattr(self, name) not in assets:
+                object.__setattr__(self, name, "cnc-001")
 
 
 @dataclass
@@ -94,18 +101,21 @@ def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = 
             began = pd.Timestamp.now("UTC").ceil("s")
             wear_out(plant, story.worn, began, pd.Timedelta(seconds=story.worn_after))
             # The edge closes when everything is confirmed, and so stored.
-            run = _run_plant(plant, story, broker, began, root / "edge", say)
+            run, corrected = _run_plant(workspace, plant, story, broker, began, say)
         listened = listening.result()
     finally:
         broker.stop()
     alerts = first_alerts(workspace, seen.results, run)
-    return summarise(workspace, INDICATORS, story.machines, began, run, listened, seen.lags, alerts)
+    foreseen = foreseen_failures(workspace, {each.model_name for each in seen.results}, run)
+    effect = None if corrected is None else effect_of(workspace, corrected, began)
+    return summarise(workspace, INDICATORS, story.machines, began, run, listened, seen.lags, alerts, foreseen, effect)
 
 
 @contextmanager
 def _listening(workspace: Workspace, broker: BrokerProcess, seen: _Seen) -> Iterator[Future[FollowedListening]]:
     """Listen during the block, in a thread; once it does, yield what it will have done."""
     settings = replace(read_settings(workspace, {}).live, broker_port=broker.settings.port, metrics_port=0)
+    settings = replace(settings, commands=True, command_repeat=pd.Timedelta("1s"))
     stopping = threading.Event()
     with ThreadPoolExecutor(1, thread_name_prefix="listen") as pool:
         listening = pool.submit(
@@ -128,11 +138,16 @@ def _listening(workspace: Workspace, broker: BrokerProcess, seen: _Seen) -> Iter
 
 
 def _run_plant(
-    plant: LivePlant, story: LiveStory, broker: BrokerProcess, began: pd.Timestamp, spool: Path, say: Say
-) -> LiveResult:
-    """Let the plant run in real time, and the broker fail once."""
+    workspace: Workspace,
+    plant: LivePlant,
+    story: LiveStory,
+    broker: BrokerProcess,
+    began: pd.Timestamp,
+    say: Say,
+) -> tuple[LiveResult, Corrected | None]:
+    """Let the plant run in real time, a sensor be corrected, and the broker fail once."""
     pace = Pace(since=second_of(began), until=second_of(began) + story.seconds)
-    settings = OutputSettings(over=("arrow",), broker=broker.settings, spool=spool)
+    settings = OutputSettings(over=("arrow",), broker=broker.settings, spool=workspace.root / "edge")
     faults = plan_faults(story.seed, 0.0, ())
 
     async def fail_once() -> None:
@@ -143,17 +158,27 @@ def _run_plant(
         await asyncio.to_thread(broker.start)
         say("the broker is back")
 
-    async def run() -> LiveResult:
+    async def correct_once() -> Corrected:
+        begins = began + pd.Timedelta(seconds=story.corrected_at)
+        await asyncio.sleep(max(0.0, (begins - pd.Timestamp.now("UTC")).total_seconds()))
+        lasts = pd.Timedelta(seconds=story.corrected_for)
+        return await asyncio.to_thread(correct, workspace, story.corrected, begins, lasts, say)
+
+    async def run() -> tuple[LiveResult, Corrected | None]:
         with stopped_by_signals() as stop:
-            failing = asyncio.create_task(fail_once())
+            failing, correcting = asyncio.create_task(fail_once()), asyncio.create_task(correct_once())
             try:
                 await asyncio.sleep(max(0.0, (began - pd.Timestamp.now("UTC")).total_seconds()))
                 result = await run_live(plant, pace, opened_outputs(plant, faults, pace, settings), faults, stop)
             finally:
                 failing.cancel()
+                correcting.cancel()
+            corrected = None
+            with suppress(asyncio.CancelledError):
+                corrected = await correcting
             with suppress(asyncio.CancelledError):
                 await failing  # whatever kept the broker from coming back is an error
-            return result
+            return result, corrected
 
     return asyncio.run(run())
 

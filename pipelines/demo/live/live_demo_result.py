@@ -17,6 +17,8 @@ from data_contracts.workspace import Workspace
 from features.indicators.plan import IndicatorPlan
 from models.artifact.explanations import drivers
 from models.artifact.scoring import score_in_detail
+from pipelines.demo.live.corrections import CorrectionEffect
+from pipelines.demo.live.event_time_alerts import ForeseenFailure
 from pipelines.evidence.champion import load_champion
 from pipelines.fleet.live.machines.live_plant import ASSET_TYPE, CHANNELS, RATE
 from pipelines.fleet.live.run import LiveResult
@@ -37,8 +39,14 @@ class FirstAlert:
     drivers: tuple[str, ...]  # in words
 
     def __str__(self) -> str:
-        when = "which did not fail" if self.failed is None else f"{self._lead:.0f} s before it failed"
-        return f"{self.asset} ({self.probability:.0%}), {when}"
+        return f"{self.asset} ({self.probability:.0%}), {self._when}"
+
+    @property
+    def _when(self) -> str:
+        if self.failed is None:
+            return "which did not fail"
+        # A computer that is behind may find out afterwards.
+        return f"{abs(self._lead):.0f} s {'before' if self._lead > 0 else 'after'} it failed"
 
     @property
     def _lead(self) -> float:
@@ -69,6 +77,8 @@ class LiveDemoResult:
     indicators: int  # versions of windows
     predictions: int
     alerts: tuple[FirstAlert, ...]
+    foreseen: tuple[ForeseenFailure, ...]
+    correction: CorrectionEffect | None  # None if it ended before
     workspace: Workspace
 
     @property
@@ -78,9 +88,11 @@ class LiveDemoResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        plain = {name: value for name, value in vars(self).items() if name not in ("alerts", "workspace")}
-        alerts = [alert.to_dict() for alert in self.alerts]
-        return {**plain, "alerts": alerts, "workspace": str(self.workspace.root)}
+        others = ("alerts", "foreseen", "correction", "workspace")
+        plain = {name: value for name, value in vars(self).items() if name not in others}
+        found = {name: [each.to_dict() for each in getattr(self, name)] for name in ("alerts", "foreseen")}
+        correction = {} if self.correction is None else self.correction.to_dict()
+        return {**plain, **found, **correction, "workspace": str(self.workspace.root)}
 
     def __rich__(self) -> Group:
         """Render as a table, with the alerts below it."""
@@ -96,10 +108,14 @@ class LiveDemoResult:
             ("indicators", f"{self.indicators:,} rows of five seconds"),
             ("predictions", f"{self.predictions:,}"),
         ]
+        rows += [] if self.correction is None else self.correction.rows()
         if self.ended == "interrupted":
             rows.insert(1, ("interrupted", f"after {self.seconds:.0f} s"))
         for alert in self.alerts:
             rows += [("alert", str(alert)), *(("", words) for words in alert.drivers)]
+        for each in self.foreseen:
+            lead = "not foreseen" if each.as_of is None else f"foreseen {each.seconds_before:g} s before"
+            rows.append(("failed", f"{each.asset}, {lead}, by the clock of its readings"))
         for name, words in rows or [("alert", "none")]:
             table.add_row(name, words)
         return Group(table, Text(f"\nworkspace  {self.workspace.root}"))
@@ -128,6 +144,8 @@ def summarise(
     listened: FollowedListening,
     lags: Sequence[float],
     alerts: tuple[FirstAlert, ...],
+    foreseen: tuple[ForeseenFailure, ...],
+    correction: CorrectionEffect | None,
 ) -> LiveDemoResult:
     """Compare what was sent with what the tables hold."""
     before = began - pd.Timedelta(1, "us")
@@ -150,6 +168,8 @@ def summarise(
         indicators=len(tables.read(workspace, plan.table, start=before)),
         predictions=listened.followed.scored,
         alerts=alerts,
+        foreseen=foreseen,
+        correction=correction,
         workspace=workspace,
     )
 

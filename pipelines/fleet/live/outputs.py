@@ -76,6 +76,10 @@ async def opened_outputs(
                     each.push_async_callback(output.close)
 
         closing.push_async_callback(close_all)
+        if {"arrow", "json"} & set(settings.over):
+            from pipelines.fleet.live.mqtt.commanded_machines import CommandedMachines
+
+            closing.callback(CommandedMachines.start(plant, settings.broker).close)
         if settings.write is not None:
             from pipelines.fleet.live.file_writer import FileWriter
 

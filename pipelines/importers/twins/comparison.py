@@ -8,6 +8,7 @@ from pipelines.importers.twins.description import TwinAsset, TwinChannel, TwinDe
 
 Named = TypeVar("Named", TwinChannel, TwinProperty, TwinAsset)
 _CHANNEL_PARTS = ("type", "unit", "semantic_type", "component", "minimum", "maximum")
+_PROPERTY_PARTS = ("type", "writable", "unit", "minimum", "maximum")
 _ASSET_PARTS = ("level", "parent", "name", "asset_type", "model")
 
 
@@ -99,7 +100,7 @@ def _types(one: TwinType | None, other: TwinType | None) -> Iterator[Difference]
     if one.name != other.name:
         yield Difference("asset_type", "type of the machines", one.name, other.name)
     yield from _by_name("channel", one.channels, other.channels, _CHANNEL_PARTS)
-    yield from _by_name("property", one.properties, other.properties, ("type",))
+    yield from _by_name("property", one.properties, other.properties, _PROPERTY_PARTS)
 
 
 def _by_name(what: str, one: Iterable[Named], other: Iterable[Named], parts: Sequence[str]) -> Iterator[Difference]:

@@ -33,6 +33,10 @@ class TwinProperty:
     type: PropertyType = "string"
     description: str = ""
     source: str = ""
+    writable: bool = False  # whether it may be commanded; unit and limits are read of such only
+    unit: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from data_contracts.streams.stream_writer import FlushResult, StreamWriter
 from data_contracts.twin_state.current_readings import CurrentReadings
 from data_contracts.workspace import Workspace
 from pipelines.live.listening.broker_of_settings import broker_settings, patterns_of
+from pipelines.live.listening.commanding import commanding
 from pipelines.live.listening.compactions import Compactions
 from pipelines.live.listening.decoder import Decoded, Decoder
 from pipelines.live.listening.early_messages import EarlyMessages
@@ -60,7 +61,8 @@ def listen(
             listener = _Listener(workspace, settings, environ, metrics, stored, twins)
             listener.summary.metrics_port = port
             try:
-                return listener.run(ending or Ending(), stopping or threading.Event(), report or (lambda _: None))
+                with commanding(workspace, settings, environ, metrics.count_command) as listener.summary.commands:
+                    return listener.run(ending or Ending(), stopping or threading.Event(), report or (lambda _: None))
             finally:
                 listener.close()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from data_contracts.streams.stream_writer import FlushResult
+from pipelines.live.southbound.command_counts import CommandCounts
 
 
 class Stop(Protocol):
@@ -38,6 +39,7 @@ class ListenSummary:
     commit_seconds: float = 0.0
     lag_seconds: float = 0.0  # of the last flush, from its newest event to when it was stored
     examined: dict[str, tuple[str, ...]] = field(default_factory=dict)  # asset types examined row by row, and why
+    commands: CommandCounts | None = None  # None where none are published
     metrics_port: int = 0
     ended: Literal["", "idle", "time", "signal"] = ""
     error: str = ""  # why what was waiting could not be stored
@@ -59,7 +61,9 @@ class ListenSummary:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
         examined = {name: list(why) for name, why in self.examined.items()}
-        return {**vars(self), "refused": dict(self.refused), "gaps": dict(self.gaps), "examined": examined}
+        commands = None if self.commands is None else self.commands.to_dict()
+        counted = {"refused": dict(self.refused), "gaps": dict(self.gaps)}
+        return {**vars(self), **counted, "examined": examined, "commands": commands}
 
 
 @dataclass(frozen=True)

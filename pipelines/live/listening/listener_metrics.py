@@ -31,6 +31,9 @@ class ListenerMetrics:
             "forewarn_live_refused", "Rows, or messages that cannot be read, in quarantine.", ["reason"], **options
         )
         self.gaps = Counter("forewarn_live_gaps", "Rows of stream_gaps.", ["kind"], **options)
+        self.commands = Counter(
+            "forewarn_live_commands", "Commands to machines and their answers.", ["what"], **options
+        )
         self.nulled = Counter("forewarn_live_nulled", "Readings that are null because of their quality.", **options)
         self.lag = Histogram(
             "forewarn_live_lag_seconds",
@@ -64,6 +67,10 @@ class ListenerMetrics:
         self.commit.observe(result.commit_seconds)
         self.last_commit.set(time.time())
         self.failing = ""
+
+    def count_command(self, what: str) -> None:
+        """Count a command that was published, or what became of one."""
+        self.commands.labels(what).inc()
 
     def observe_connection(self, *, connected: bool, connections: int, before: int) -> None:
         """Note whether the broker is there, and how often it was connected since."""

@@ -8,17 +8,21 @@ from typing import Literal
 
 from data_contracts.errors import UsageError
 
-TopicKind = Literal["arrow", "json", "sparkplug", "gaps", "schemas", "confirmed"]
+TopicKind = Literal["arrow", "json", "sparkplug", "gaps", "schemas", "confirmed", "commands", "acknowledgements"]
 _NEEDED: Mapping[TopicKind, frozenset[str]] = {
     "arrow": frozenset({"asset"}),
     "json": frozenset({"asset"}),
     "gaps": frozenset({"asset"}),
     "confirmed": frozenset({"asset"}),
+    "commands": frozenset({"asset"}),
+    "acknowledgements": frozenset({"asset"}),
     "schemas": frozenset({"id"}),
     "sparkplug": frozenset({"group", "type", "node"}),
 }
 _PLACEHOLDERS = {
-    **dict.fromkeys(("arrow", "json", "gaps", "confirmed"), frozenset({"plant", "asset"})),
+    **dict.fromkeys(
+        ("arrow", "json", "gaps", "confirmed", "commands", "acknowledgements"), frozenset({"plant", "asset"})
+    ),
     "schemas": frozenset({"id"}),
     "sparkplug": frozenset({"group", "type", "node", "device"}),
 }
@@ -113,6 +117,8 @@ DEFAULT_TOPICS = (
     TopicPattern("gaps", "forewarn/gaps/{plant}/{asset}"),
     TopicPattern("schemas", "forewarn/schemas/{id}"),
     TopicPattern("confirmed", "forewarn/confirmed/{asset}"),
+    TopicPattern("commands", "forewarn/commands/{asset}"),
+    TopicPattern("acknowledgements", "forewarn/acknowledgements/{asset}"),
 )
 
 

@@ -9,7 +9,7 @@ from serving.schemas.answers.times import Time
 
 _TIME = ["2026-01-05T06:00:00Z"]
 Value = float | int | bool | str
-Source = Annotated[str, Field(examples=["physical"], description="manual_override, physical or simulation.")]
+Source = Annotated[str, Field(examples=["physical"], description="manual_override, physical, simulation or command.")]
 
 
 class TwinValueAnswer(TypedDict):
@@ -34,6 +34,27 @@ class TwinPropertyAnswer(TypedDict):
     covered: Annotated[list[TwinValueAnswer], Field(description="What sources that count less say.")]
 
 
+class TwinCommandAnswer(TypedDict):
+    """The last command to the machine about a property, and what became of it."""
+
+    command_id: Annotated[str, Field(description="The same whenever it is sent again.")]
+    number: Annotated[int, Field(description="Of the entry in the log that it carries out.")]
+    property: str
+    kind: Annotated[str, Field(description="override, release or set_point.", examples=["set_point"])]
+    value: Annotated[Value | None, Field(description="Null for a release.")]
+    unit: str | None
+    state: Annotated[
+        str,
+        Field(description="pending, sent, acknowledged, refused, expired or withdrawn.", examples=["acknowledged"]),
+    ]
+    attempts: Annotated[int, Field(description="How often it was sent.")]
+    issued_at: Annotated[Time, Field(examples=_TIME)]
+    expires_at: Annotated[Time, Field(description="It is not sent from then on.", examples=_TIME)]
+    sent_at: Annotated[Time | None, Field(description="The last time.", examples=_TIME)]
+    answered_at: Annotated[Time | None, Field(examples=_TIME)]
+    answer: Annotated[str | None, Field(description="The machine's words.", examples=["the door is open"])]
+
+
 class TwinAnswer(TypedDict):
     """The state of a twin."""
 
@@ -47,6 +68,9 @@ class TwinAnswer(TypedDict):
     properties: dict[str, TwinPropertyAnswer]
     looked_back_to: Annotated[
         Time | None, Field(description="Some property has no reading since then, and older ones were not looked for.")
+    ]
+    commands: Annotated[
+        list[TwinCommandAnswer], Field(description="The last one about each property; none with as_of.")
     ]
 
 
@@ -73,7 +97,13 @@ class TwinEntryAnswer(TypedDict):
     number: Annotated[int, Field(description="Its place in the log, from 1; 0 if it is not stored.")]
     revision: Annotated[int, Field(description="Of the state with it; a rejected one leaves it as it was.")]
     property: str
-    kind: Annotated[str, Field(description="override, release, simulated or roll_back.", examples=["override"])]
+    kind: Annotated[
+        str,
+        Field(
+            description="override, release, simulated, roll_back, set_point; acknowledged or refused by the machine.",
+            examples=["override"],
+        ),
+    ]
     source: Source
     value: Annotated[Value | None, Field(description="Null where an override ends.")]
     event_time: Annotated[Time, Field(examples=_TIME)]

@@ -49,9 +49,10 @@ def types(draw: st.DrawFn) -> TwinType:
     own = draw(st.lists(channels(), max_size=4, unique_by=lambda each: each.name))
     kinds = st.sampled_from(["string", "number", "integer", "boolean", "time"])
     taken = {each.name for each in own}
-    properties = st.builds(
-        TwinProperty, names.filter(lambda name: name not in taken), kinds, st.just("") | words, words
-    )
+    described = names.filter(lambda name: name not in taken), kinds, st.just("") | words, words
+    units = st.none() | st.sampled_from([*SYMBOLS.values(), "mm/s"])
+    writable = st.builds(TwinProperty, *described, st.just(True), units, limits, limits)
+    properties = st.builds(TwinProperty, *described) | writable
     said = draw(st.lists(properties, max_size=3, unique_by=lambda each: each.name))
     by_name = lambda each: each.name  # noqa: E731 - shorter than a function
     text = draw(st.just("") | words)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 from data_contracts.contract.dtdl_units import SYMBOLS
@@ -40,7 +41,8 @@ def channels_of(
         elif simple in _NUMBERS or simple in _OTHERS:
             own: PropertyType = _NUMBERS.get(simple) or _OTHERS[simple]
             description = localized(element.get("description"))
-            properties.append(TwinProperty(name, own, description, _text(element, "sourcePath") or name))
+            said = TwinProperty(name, own, description, _text(element, "sourcePath") or name)
+            properties.append(_writable(said, element) if element.get("writable") is True else said)
             if kind == "Telemetry":
                 doubts.append(Doubt(f"{interface.id} {name}", f"is telemetry of {simple}, no number: a property"))
         else:
@@ -69,6 +71,18 @@ def _channel(interface: Interface, element: Element, kind: ChannelType) -> tuple
         maximum=_limit(element, "maximum"),
     )
     return channel, doubts
+
+
+def _writable(said: TwinProperty, element: Element) -> TwinProperty:
+    unit = element.get("unit")
+    symbol = SYMBOLS.get(unit) if isinstance(unit, str) else None
+    return replace(
+        said,
+        writable=True,
+        unit=_text(element, "unitSymbol") or symbol,
+        minimum=_limit(element, "minimum"),
+        maximum=_limit(element, "maximum"),
+    )
 
 
 def _unit_doubts(element: Element) -> Iterator[str]:

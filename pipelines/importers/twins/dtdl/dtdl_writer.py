@@ -83,7 +83,10 @@ def _telemetry(channel: TwinChannel) -> dict[str, Any]:
 
 
 def _property(own: TwinProperty) -> dict[str, Any]:
-    return {"@type": "Property", "name": own.name, "schema": _PROPERTY_SCHEMAS[own.type], **_documented(own)}
+    limits = {"unitSymbol": own.unit, "minimum": own.minimum, "maximum": own.maximum}
+    more = {"writable": True, **{name: value for name, value in limits.items() if value is not None}}
+    element = {"@type": "Property", "name": own.name, "schema": _PROPERTY_SCHEMAS[own.type]}
+    return element | (more if own.writable else {}) | _documented(own)
 
 
 def _documented(element: TwinChannel | TwinProperty) -> dict[str, Any]:

@@ -19,6 +19,8 @@ def test_the_subscriptions_of_the_defaults() -> None:
         "forewarn/gaps/+/+",
         "forewarn/schemas/+",
         "forewarn/confirmed/+",
+        "forewarn/commands/+",
+        "forewarn/acknowledgements/+",
     ]
 
 

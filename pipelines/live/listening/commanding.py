@@ -1,0 +1,49 @@
+"""Commands beside the listener: published and answered as long as it runs, if the settings say so."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import pandas as pd
+
+from data_contracts.records.records import BUSY_SECONDS
+from data_contracts.records.records_handle import RecordsHandle
+from data_contracts.twin_state.commands import Repeats, switch_commands
+from data_contracts.workspace import Workspace
+from pipelines.live.listening.broker_of_settings import broker_settings
+from pipelines.live.payloads.topics import TopicPattern
+from pipelines.live.southbound.command_connection import CommandConnection
+from pipelines.live.southbound.command_counts import CommandCounts
+from pipelines.live.southbound.command_publisher import CommandPublisher
+from pipelines.settings.sections import LiveSettings
+
+
+@contextmanager
+def commanding(
+    workspace: Workspace, settings: LiveSettings, environ: Mapping[str, str], count: Callable[[str], None]
+) -> Iterator[CommandCounts | None]:
+    """Publish commands during the block; None where they are switched off, which the records then say."""
+    records = RecordsHandle(workspace.records_url, BUSY_SECONDS)
+    switch_commands(records.engine(), on=settings.commands, now=pd.Timestamp.now("UTC").as_unit("us"))
+    if not settings.commands:
+        records.close()
+        yield None
+        return
+    commands = TopicPattern("commands", settings.command_topic)
+    answers = TopicPattern("acknowledgements", settings.acknowledgement_topic)
+    woken = threading.Event()
+    connection = CommandConnection(
+        broker_settings(settings, environ),
+        f"{settings.client_id}-commands",
+        answers.subscription(),
+        session_s=int(settings.session.total_seconds()),
+        wake=woken.set,
+    )
+    counts = CommandCounts(count)
+    repeats = Repeats(settings.command_repeat, settings.command_repeats)
+    publisher = CommandPublisher(records, connection, commands, answers, repeats, counts, woken)
+    publisher.start()
+    try:
+        yield counts
+    finally:
+        publisher.stop()
