@@ -36,6 +36,7 @@ from models.retraining.comparison_period import period_after
 from models.retraining.comparison_plan import ComparisonPlan, plan_comparison
 from models.retraining.comparison_power import ExpectedErrors
 from models.retraining.sign_flips import sign_flips
+from models.training.fitting import declared_rate
 from models.training.samples import alarm_terms, observation_rule
 from models.training.training import train
 from pipelines.backtesting.cache_files import digest, replacing, store_version, write_json
@@ -153,7 +154,8 @@ class CachedModels:
             return Compared(promoted=False)
         test = sign_flips(differences, alpha=alpha, draws=rules.draws, seed=rules.seed)
         cheaper = float(differences.sum()) < 0 and test.rejects(alpha)
-        enough = comparison["events"] >= rules.fewest_events
+        # Detectors are compared by their false alarms where there are too few events.
+        enough = comparison["events"] >= rules.fewest_events or self.experiment.target == "anomaly"
         others = [check["passed"] for check in comparison["checks"] if check["name"] not in _DECIDED_ANEW]
         return Compared(bool(cheaper and enough and False not in others), test.size, comparison)
 
@@ -164,9 +166,10 @@ class CachedModels:
         if not file.is_file():
             artifacts = [self._artifact(version) for version in (champion, challenger)]
             start, terms = at - challenger.holdout, self.sources(at).terms
+            declared = declared_rate(self.experiment)
             comparison = compare(
-                Contender(1, artifacts[0], champion.trained_until, champion.promised),
-                Contender(2, artifacts[1], challenger.trained_until, challenger.promised),
+                Contender(1, artifacts[0], champion.trained_until, champion.promised, declared),
+                Contender(2, artifacts[1], challenger.trained_until, challenger.promised, declared),
                 self._known_history(at, self._recent(start - terms.claim - _reach(artifacts[1]), at)),
                 start=start,
                 now=at,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from models.cold_start.asset_start import AssetStart
+
 
 @dataclass(frozen=True)
 class TwinList:
@@ -46,9 +48,10 @@ class ShownTwin:
     """The state of one twin."""
 
     state: TwinState
+    answered: Sequence["AssetStart"] = ()  # how each model of its type answers for it
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the state as the endpoint does."""
+        """Return the state as the endpoint does, and how models answer for the asset."""
         state, twin = self.state, self.state.twin
         return {
             "asset": twin.asset,
@@ -59,6 +62,7 @@ class ShownTwin:
             "revision": state.revision,
             "properties": {name: self._property(name, own) for name, own in state.properties.items()},
             "looked_back_to": state.looked_back_to,
+            "answered": [each.to_dict() for each in self.answered],
         }
 
     def __rich__(self) -> "Group":
@@ -86,6 +90,7 @@ class ShownTwin:
             notes.append(f"What has no value had no reading since {_time(state.looked_back_to)} UTC")
         if state.twin.contract is None:
             notes.append(f"No contract says what the properties of a {state.twin.asset_type or 'nameless type'} are")
+        notes += [f"Answered by: {each.words}" for each in self.answered]
         return Group(Text(head, style="bold"), table, *map(Text, notes))
 
     def _property(self, name: str, own: PropertyState) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
 
 _PAST_TIME = ["2015-03-05T06:00:00Z"]
+Target = Literal["failure", "remaining_life", "condition", "anomaly"]
 Status = Literal["ok", "stale", "abstained", "failed", "retired"]
 # Those of `models.artifact.reasons`, which a client does not have.
 ReasonCode = Literal[
@@ -20,6 +21,8 @@ ReasonCode = Literal[
     "no_features",
     "unknown_asset",
     "asset_type",
+    "no_model",
+    "first_window",
     "other",
 ]
 
@@ -143,6 +146,22 @@ class PredictionAnswer(TypedDict):
         ]
     ]
     drivers: Annotated[list[DriverAnswer], Field(description="What drives the prediction, largest share first.")]
+    target: Annotated[
+        Target,
+        Field(
+            description="What the model that answers predicts, and so what alert means: a failure within the horizon, "
+            "or, with anomaly, that the telemetry is unusual, which is no probability of a failure."
+        ),
+    ]
+    baseline: NotRequired[
+        Annotated[
+            Literal["type", "own"],
+            Field(
+                description="Given where the model detects anomalies: whether the asset is measured by what is usual "
+                "for its type, or, once it has run long enough, for itself."
+            ),
+        ]
+    ]
     model_name: str
     model_version: int
     model_digest: Annotated[str, Field(description="Models of equal digest predict the same.")]
