@@ -127,12 +127,13 @@ def with_baselines(
     """Return the judged version with the baselines learned, beside those that it has."""
     new = {each.asset: each.baseline for each in learned if each.baseline is not None}
     artifact = replace(judged.artifact, baselines={**judged.artifact.baselines, **new})
-    drawn = pd.DataFrame(
-        {"asset": list(new), "as_of": pd.to_datetime([own.until for own in new.values()], format="ISO8601", utc=True)}
-    ).astype({"asset": "str", "as_of": "datetime64[us, UTC]"})
-    details = score_in_detail(artifact, history.as_of(known_until), drawn)
-    frame = details.frame
-    predictions = frame[["asset", "as_of", "alert"]].assign(prediction=frame["anomaly_score"], state=LabelState.UNKNOWN)
+    history = history.as_of(known_until)
+    # Each asset at its last reading: there is no test period.
+    last = history.telemetry.groupby("asset")["event_time"].max().rename("as_of")
+    details = score_in_detail(artifact, history, last.reset_index())
+    frame = details.frame[details.frame["reason"].isna()]
+    predictions = frame[["asset", "as_of", "alert"]].reset_index(drop=True)
+    predictions = predictions.assign(prediction=frame["anomaly_score"].to_numpy(), state=LabelState.UNKNOWN)
     return Trained(
         experiment=judged.experiment,
         artifact=artifact,
@@ -140,13 +141,13 @@ def with_baselines(
         threshold=None,
         importances=pd.Series(dtype=np.float64),
         known_until=known_until,
-        trained_until=max(judged.trained_until, drawn["as_of"].max()),
+        trained_until=max([judged.trained_until, *(pd.Timestamp(own.until) for own in new.values())]),
         data_versions=history.versions,
         data_rows={name: len(getattr(history, name)) for name in FRAMES},
         n_train=sum(each.windows.usable for each in learned if each.baseline is not None),
         n_test=0,
         # Without the names of their assets: they are scored as a usual asset's.
-        golden=choose_golden(artifact, details.features.reset_index(drop=True)),
+        golden=choose_golden(artifact, details.features.reset_index(drop=True).loc[frame.index]),
         tags={REFIT_OF: str(judged.version), OWN_BASELINES: json.dumps(dict(tag), sort_keys=True)},
     )
 

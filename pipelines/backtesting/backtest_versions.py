@@ -21,6 +21,7 @@ from models.backtesting.outcome_sources import OutcomeSources
 from models.backtesting.replay_models import Compared, Version
 from models.diagnosis.diagnosis import Diagnosis
 from models.diagnosis.diagnosis_types import Finding
+from models.estimators.targets import SCORES
 from models.experiment.condition_outcomes import threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.observed_cut_offs import observed_cut_offs
@@ -83,7 +84,8 @@ class CachedModels:
             self.on_trained()
         stored = json.loads((folder / "version.json").read_text(encoding="utf-8"))
         promised = None if stored["promised"] is None else ErrorRates.from_dict(stored["promised"])
-        return Version(at, pd.Timestamp(stored["trained_until"]), promised, holdout)
+        declared = declared_rate(self.experiment)
+        return Version(at, pd.Timestamp(stored["trained_until"]), promised, holdout, alarms_declared=declared)
 
     def is_cached(self, at: pd.Timestamp) -> bool:
         """Return whether the version of a time, with the usual holdout, is in the cache."""
@@ -291,10 +293,10 @@ def _reach(artifact: Artifact) -> pd.Timedelta:
 def terms_at(experiment: Experiment, history: History, at: pd.Timestamp) -> Terms:
     """Return how alarms are judged, as known at a time; raise `ModelError` if the experiment raises none to judge."""
     terms = alarm_terms(experiment, history, at)
-    if experiment.target != "failure" or terms is None:
+    if experiment.target not in SCORES or terms is None:
         raise ModelError(
             f"{experiment.name} has target {experiment.target}",
-            "an experiment of target failure with a horizon, whose alarms can be right or wrong",
+            "an experiment of target failure or anomaly with a horizon, whose alarms can be right or wrong",
             "Name another experiment",
         )
     return terms

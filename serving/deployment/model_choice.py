@@ -14,6 +14,8 @@ from models.registry.registry import Registry
 from serving.deployment.champion import choose_model
 
 ANOMALY = "anomaly"
+BY_REQUEST = "Promoted by request"
+"""How the ledger's reason begins where a training promoted a model that was not shown to be better than none."""
 
 
 @dataclass(frozen=True)
@@ -62,4 +64,8 @@ def promoted_by_request(workspace: Workspace, model: TypeModel) -> bool:
     """Return whether a champion is one only because a training was told to promote it."""
     ledger = promotions(open_records(workspace.records_url), model_name=model.name)
     own = ledger[ledger["to_version"] == model.version]
-    return bool(len(own)) and bool(own["evidence"].iloc[-1].get("insisted"))
+    if own.empty:
+        return False
+    last = own.iloc[-1]
+    # A model that was good enough may have been asked for, too.
+    return bool(last["evidence"].get("insisted")) and str(last["reason"]).startswith(BY_REQUEST)

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_contracts.errors import UsageError
+from data_contracts.records.records import open_records, promotions
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from models.cold_start.asset_start import asset_starts
+from models.cold_start.readiness import type_readiness
 from models.experiment.experiment_file import load_experiment
 from models.registry.registry import CHAMPION, Registry
-from pipelines.jobs.score import score_fleet
+from models.registry.reproduce import reproduce
+from pipelines.backtesting.backtest import BacktestConfig, BacktestResult, run_backtest
+from pipelines.cli.app import main
+from pipelines.jobs.monitor import MonitorResult, monitor_champion
+from pipelines.jobs.retrain import retrain_champion
+from pipelines.jobs.score import ScoreResult, score_fleet
 from pipelines.jobs.train import train_experiment
+from pipelines.retraining.by_hand import promote_and_refit
 from pipelines.retraining.own_baselines import hand_over_baselines
 from pipelines.settings.settings import Settings, read_settings
 from serving.deployment.champion import Champion
+from serving.deployment.model_choice import choose_served_model
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
 from serving.schemas.predict_request import parse_request
@@ -41,6 +51,7 @@ seed = 3
 asset_type = "{asset_type}"
 [label]
 horizon = "168h"
+{healthy}
 [windows]
 window = "24h"
 stride = "12h"
@@ -91,9 +102,11 @@ class Hall:
         tables.append(self.workspace, table, rows, f"more-{len(rows)}-{rows['asset'].iloc[0]}-{rows.index[0]}")
 
 
-def experiment(folder: Path, asset_type: str, test_start: pd.Timestamp) -> Any:
+def experiment(folder: Path, asset_type: str, test_start: pd.Timestamp, healthy: str = "") -> Any:
     file = folder / f"{asset_type}.toml"
-    file.write_text(EXPERIMENT.format(asset_type=asset_type, test_start=f"{test_start:%Y-%m-%dT%H:%M:%SZ}"))
+    file.write_text(
+        EXPERIMENT.format(asset_type=asset_type, test_start=f"{test_start:%Y-%m-%dT%H:%M:%SZ}", healthy=healthy)
+    )
     return load_experiment(file)
 
 
@@ -143,35 +156,183 @@ def test_what_is_said_from_the_first_day(hall: Hall, repository: Path) -> None:
         hand_over_baselines(hall.workspace, "mills", now=hall.at(BOUGHT + day), settings=hall.settings)
         known, unknown = said(hall, NEW, "azure_machine", day), said(hall, PRESS, "press", day)
         rows.append(f"| {day:g} | {known[0]} | {known[1]} | {unknown[0]} |")
-    print("\n".join(rows))
     page = (repository / "docs" / "how-to" / "cold-start.md").read_text(encoding="utf-8")
     assert "\n".join(rows) in page
 
 
+def inspected(results: Sequence[ScoreResult]) -> pd.DataFrame:
+    """Return the work orders of a mechanic who inspects what alarms every fourth day, and finds nothing."""
+    orders = [
+        (f"{asset}-{result.as_of:%m%d}", asset, result.as_of + 3 * HOUR, result.as_of + 4 * HOUR)
+        for result in results[::2]
+        for asset in result.alerts
+    ]
+    frame = pd.DataFrame(orders, columns=["work_order_id", "asset", "event_time", "known_time"])
+    return frame.assign(kind="inspection", component="spindle", finding="no_fault_found", prompted_by=None)
+
+
 def test_a_detector_goes_through_every_flow(hall: Hall) -> None:
     """Scored; its alarms judged by findings; drifted by false alarms; retrained where nothing has ever failed."""
-    workspace, changed = hall.workspace, BOUGHT + 20
+    workspace, last = hall.workspace, BOUGHT + 118
     rng = np.random.default_rng(8)
-    after = pd.concat([readings(asset, BOUGHT + 50.5, BOUGHT + 120, rng) for asset in (*OLD, NEW)], ignore_index=True)
-    after["vibration"] += 4.0
+    after = pd.concat([readings(asset, BOUGHT + 50.5, last + 2, rng) for asset in (*OLD, NEW)], ignore_index=True)
+    after["vibration"] += 4.0  # the process has changed
     hall.add(after)
-    settings = hall.settings.with_section("monitor", span=60 * DAY).with_section("retrain", holdout=21 * DAY, history=50 * DAY)
-    days = np.arange(BOUGHT + 30, BOUGHT + 119)
+    settings = hall.settings.with_section("monitor", span=60 * DAY).with_section("retrain", history=50 * DAY)
+    days = np.arange(BOUGHT + 16, last + 1, 2)
     results = [score_fleet(workspace, "mills", as_of=hall.at(day), now=hall.at(day)) for day in days]
-    print(sum(len(r.alerts) for r in results[:20]), sum(len(r.alerts) for r in results[20:]))
-    from pipelines.jobs.monitor import monitor_champion
-    from pipelines.jobs.retrain import retrain_champion
-    # a mechanic looks at each asset that alarms every fourth day and finds nothing
-    orders = []
-    for day, r in zip(days, results):
-        for asset in r.alerts:
-            if day % 4 == 0:
-                t = hall.at(day) + 3 * HOUR
-                orders.append({"work_order_id": f"{asset}-{day}", "asset": asset, "event_time": t, "known_time": t + HOUR, "kind": "inspection", "component": "spindle", "finding": "no_fault_found", "prompted_by": None})
-    print(len(orders))
-    tables.append(workspace, "work_orders", pd.DataFrame(orders), "orders")
-    for day in range(BOUGHT + 56, BOUGHT + 119, 7):
-        m = monitor_champion(workspace, "mills", now=hall.at(day), settings=settings)
-        print(day, m.decision, m.drift.which, m.reasons, m.warnings)
-    r = retrain_champion(workspace, "mills", now=hall.at(BOUGHT + 118), settings=settings, urgent=True)
-    print(r.to_dict())
+    assert sum(len(result.alerts) for result in results[:17]) == 0
+    assert all(len(result.alerts) >= 5 for result in results[20:])
+    tables.append(workspace, "work_orders", inspected(results), "orders")
+    # What it declares is promised, not what a short evaluation would allow.
+    looks = [monitor_champion(workspace, "mills", now=hall.at(day), settings=settings) for day in range(116, last, 7)]
+    assert isinstance(looks[0], MonitorResult)
+    assert looks[0].decision == "hold"
+    drifted = [look for look in looks if look.decision == "retrain"]
+    assert drifted, looks[-1].reasons
+    assert isinstance(drifted[0], MonitorResult)
+    assert "hat version 1 declares" in " ".join(drifted[0].reasons), drifted[0].reasons
+    assert any(look.drift.drifted for look in looks if isinstance(look, MonitorResult)), looks[-1].reasons
+    assert any("scores have moved" in warning for look in looks for warning in look.warnings)
+    result = retrain_champion(workspace, "mills", now=hall.at(last), settings=settings, urgent=True)
+    assert result.decision == "promoted", result.reasons
+    assert "false alarms alone decide" in " ".join(result.reasons)
+    assert score_fleet(workspace, "mills", as_of=hall.at(last), now=hall.at(last)).alerts == ()
+
+
+def test_a_declared_healthy_span_stands_still(hall: Hall) -> None:
+    """A challenger would learn what the champion has: nothing is trained, and the reason is said."""
+    plan = experiment(
+        hall.workspace.root, "azure_machine", hall.at(40), f"healthy_until = {hall.at(30):%Y-%m-%dT%H:%M:%SZ}"
+    )
+    plan = replace(plan, model="still")
+    assert train_experiment(hall.workspace, plan, now=hall.at(BOUGHT)).champion
+    result = retrain_champion(hall.workspace, "still", now=hall.at(BOUGHT + 20), settings=hall.settings)
+    assert result.decision == "postponed"
+    assert "label.healthy_until" in " ".join(result.reasons)
+
+
+def test_a_back_test_replays_detectors(hall: Hall) -> None:
+    """It is replayed under the rules like any model that raises alarms."""
+    plan = experiment(hall.workspace.root, "azure_machine", hall.at(40))
+    config = BacktestConfig(start=50.0, every=28 * DAY, rules=("ours", "never"))
+    result = run_backtest(hall.workspace, plan, config, settings=hall.settings)
+    assert isinstance(result, BacktestResult)
+    assert [one.rule for one in result.figures] == ["ours", "never"]
+
+
+def test_baselines_are_a_version_like_any(hall: Hall) -> None:
+    """Promoted with the promise of the version before, reproduced bit for bit, scored alike anywhere."""
+    now = hall.at(BOUGHT + 30)
+    result = hand_over_baselines(hall.workspace, "mills", now=now, settings=hall.settings)
+    assert NEW in result.handed_over
+    assert result.version == 2
+    again = reproduce(hall.workspace, "mills", 2)
+    assert again.same
+    assert again.same_model
+    batch = score_fleet(hall.workspace, "mills", as_of=now, now=now)
+    answers = hall.ask([*OLD, NEW], now)
+    scores = {risk.asset: risk.anomaly_score for risk in batch.risks}
+    assert {answer["asset"]: answer["anomaly_score"] for answer in answers} == scores
+    assert batch.own_baselines == len(answers)
+    assert {answer["baseline"] for answer in answers} == {"own"}
+    assert all(answer["drivers"] for answer in answers)
+    assert hand_over_baselines(hall.workspace, "mills", now=now, settings=hall.settings).version is None
+    ledger = promotions(open_records(hall.workspace.records_url), model_name="mills")
+    assert ledger["evidence"].iloc[-1]["refit"]["of"] == 1
+    # An asset whose machine was replaced starts anew.
+    replaced = pd.DataFrame([{**record(OLD[0], "azure_machine", BOUGHT + 30.5), "model": "m2"}])
+    tables.append(hall.workspace, "assets", replaced, "replaced")
+    later = hand_over_baselines(hall.workspace, "mills", now=hall.at(BOUGHT + 31), settings=hall.settings)
+    assert later.dropped == (OLD[0],)
+    assert OLD[0] not in later.own
+
+
+def test_a_run_up_is_not_learned(hall: Hall) -> None:
+    """What went wrong from the tenth day on alarms under the type's model, and is no part of the asset's own normal."""
+    rng = np.random.default_rng(3)
+    rows = readings("mill-bad", BOUGHT, BOUGHT + 50, rng)
+    days = (rows["event_time"] - hall.at(BOUGHT)) / DAY
+    rows["vibration"] += np.clip(days - 10, 0, None) * 0.8
+    hall.add(rows)
+    now = hall.at(BOUGHT + 45)
+    result = hand_over_baselines(hall.workspace, "mills", now=now, settings=hall.settings)
+    assert "mill-bad" not in result.own
+    assert "quiet windows" in result.waiting["mill-bad"]
+    assert hall.ask(["mill-bad"], now)[0]["alert"] is True
+
+
+def test_the_first_window_has_to_be_complete(hall: Hall) -> None:
+    """No score before it, from a batch as at the endpoint; then one."""
+    early, late = hall.at(BOUGHT + 0.75), hall.at(BOUGHT + 1)
+    batch = score_fleet(hall.workspace, "mills", as_of=early, now=early)
+    assert batch.first_window == {NEW: "its first window is not complete: 18 of 24 h since its first reading"}
+    assert batch.to_dict()["first_window"].keys() == {NEW}
+    answer = hall.ask([NEW], early)[0]
+    assert (answer["status"], answer["reason_code"]) == ("abstained", "first_window")
+    assert NEW in {risk.asset for risk in score_fleet(hall.workspace, "mills", as_of=late, now=late).risks}
+
+
+def test_an_unknown_type_is_trained_on_the_day_that_was_said(hall: Hall, tmp_path: Path) -> None:
+    """The day that every answer names is enough for a model that becomes champion."""
+    early = type_readiness(hall.workspace, "press", now=hall.at(BOUGHT + 3))
+    day = (early.trainable_from - START) / DAY
+    assert day == BOUGHT + 42
+    # Two weeks to test on.
+    plan = experiment(tmp_path, "press", hall.at(day - 14))
+    assert type_readiness(hall.workspace, "press", now=hall.at(day)).is_ready
+    assert train_experiment(hall.workspace, replace(plan, model="presses"), now=hall.at(day)).champion
+    answer = hall.ask([PRESS], hall.at(day))[0]
+    assert answer["reason_code"] == "asset_type"  # its model answers at an endpoint of its own
+
+
+def ran(arguments: Sequence[str]) -> int:
+    """Run a command; return its exit status."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return int(ended.value.code or 0)
+
+
+def test_commands_say_what_is_missing(hall: Hall, capsys: pytest.CaptureFixture[str]) -> None:
+    """`score`, `twins show` and `models baselines`, as text and as JSON; without any model the error says it too."""
+    root = ["--workspace", str(hall.workspace.root)]
+    assert ran(["score", "--as-of", hall.at(BOUGHT + 30).isoformat(), *root]) == 0
+    assert "no model of press yet" in capsys.readouterr().out
+    assert ran(["twins", "show", PRESS, "--as-of", hall.at(BOUGHT + 7).isoformat(), "--json", *root]) == 0
+    shown = json.loads(capsys.readouterr().out)["answered"][0]
+    assert shown["stage"] == "no_model"
+    assert "1.0 of 6 weeks" in shown["words"]
+    assert ran(["models", "baselines", "--now", hall.at(BOUGHT + 30).isoformat(), *root]) == 0
+    assert NEW in capsys.readouterr().out
+
+
+def test_one_of_two_models_answers(plant: Any, tmp_path: Path, experiment_text: str) -> None:
+    """A model of failures that earned its place, else the detector; what the rule does not decide is still an error."""
+    workspace, registry = plant.workspace, plant.registry
+    odd = replace(experiment(tmp_path, "azure_machine", plant.at(35)), model="odd")
+    odd = replace(odd, data=replace(odd.data, plant="plant"))
+    train_experiment(workspace, odd, now=plant.at(55), insist=True)
+    choice = choose_served_model(workspace)
+    assert choice.name == "plant"
+    assert "predicts failure" in str(choice.reason)
+    # Of failures that show in no channel it can learn from, nothing is learned.
+    file = tmp_path / "weak.toml"
+    file.write_text(experiment_text.replace('name = "plant"', 'name = "weak"'))
+    weak = load_experiment(file, ['features.channels=["volt"]'])
+    trained = train_experiment(workspace, weak, now=plant.at(55), insist=True)
+    assert trained.champion_reason.startswith("Promoted by request")
+    with pytest.raises(UsageError, match="3 models have a champion"):
+        choose_served_model(workspace)
+    registry.delete_alias("plant", CHAMPION)
+    choice = choose_served_model(workspace)
+    assert choice.name == "odd"
+    assert "promoted by request" in str(choice.reason)
+
+
+def test_a_refit_fits_the_detector_again(hall: Hall) -> None:
+    """`retrain.refit` and `models promote --refit` work for detectors too."""
+    result = promote_and_refit(
+        hall.workspace, "mills", 1, actor="p", reason="all data", now=hall.at(BOUGHT + 20), settings=hall.settings
+    )
+    assert result.refit.version == 2
+    assert reproduce(hall.workspace, "mills", 2).same

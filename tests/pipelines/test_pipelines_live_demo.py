@@ -18,7 +18,7 @@ def test_an_outage_loses_nothing_and_the_worn_machine_is_found(tmp_path, monkeyp
     monkeypatch.setattr(wear_tests, "TESTS", 3)
     if not installed:
         monkeypatch.setattr("pipelines.live.broker.start_broker.mosquitto_program", lambda: None)
-    story = LiveStory(machines=8, seconds=45, worn_after=40, outage_at=8, outage=3)
+    story = LiveStory(machines=8, seconds=45, worn_after=40, outage_at=8, outage=3, pump_clogs=12)
     said: list[str] = []
     result = run_live_demo(tmp_path, story, say=said.append)
     assert result.exit_status == 0, result.to_dict()
@@ -30,6 +30,11 @@ def test_an_outage_loses_nothing_and_the_worn_machine_is_found(tmp_path, monkeyp
     assert not installed or not {"gap", "late"} & result.gaps.keys()
     assert result.indicators > 40
     assert result.predictions > 0
-    worn = {alert.asset: alert for alert in result.alerts}["cnc-007"]
+    alerts = {alert.asset: alert for alert in result.alerts}
+    unusual = alerts["pump-001"]
+    assert unusual.anomaly_score is not None
+    assert "flow" in " ".join(unusual.drivers)
+    assert "alert: pump-001 is unusual, though none of its type has ever failed" in said
+    worn = alerts["cnc-007"]
     assert 0 < worn.to_dict()["seconds_before"] <= 40
     assert worn.drivers

@@ -1,15 +1,12 @@
 """Command `models baselines`: hand assets over to baselines of their own."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pipelines.cli.arguments import model_name, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
-if TYPE_CHECKING:
-    from pipelines.retraining.own_baselines import OwnBaselinesResult
 
-
-def baselines(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> "OwnBaselinesResult":
+def baselines(*, model: str | None = None, now: str | None = None, options: Shared = DEFAULTS) -> Any:
     """Measure assets that have run long enough by a baseline of their own, under a model of anomalies.
 
     An asset gets one once it has been quiet for retrain.own_baseline: windows near an alarm of the model, or a failure,

@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from data_contracts.workspace import Workspace, init_workspace
 from features.indicators.plan import IndicatorPlan
 from models.experiment.experiment_file import load_experiment
 from pipelines.demo.live.live_demo_result import LiveDemoResult, first_alerts, summarise
+from pipelines.demo.live.quiet_pump import PumpPublisher, QuietPump, learn_healthy_pump
 from pipelines.demo.live.wear_tests import record_wear_tests
 from pipelines.fleet.live.faults import plan_faults
 from pipelines.fleet.live.machines.live_plant import ASSET_TYPE, LivePlant, make_live_plant, second_of, wear_out
 from pipelines.fleet.live.outputs import OutputSettings, opened_outputs
-from pipelines.fleet.live.run import LiveResult, Pace, run_live, stopped_by_signals
+from pipelines.fleet.live.run import LiveResult, Output, Pace, run_live, stopped_by_signals
 from pipelines.following.followed_listening import FollowedListening, listen_and_follow
 from pipelines.indicators.definitions import define
 from pipelines.indicators.follow import IndicatorFollower
@@ -50,6 +51,7 @@ class LiveStory:
     worn_after: int = 100  # seconds
     outage_at: int = 40  # seconds
     outage: int = 8  # seconds
+    pump_clogs: int = 70  # seconds after which the pump, whose type has never failed, begins to clog up
 
     def __post_init__(self) -> None:
         if self.worn not in make_live_plant(self.seed, self.machines).assets:
@@ -78,7 +80,10 @@ class _Seen:
         for risk in result.risks:
             if risk.alert and risk.asset not in self.announced:
                 self.announced.add(risk.asset)
-                self.say(f"alert: {risk.asset} fails within 30 s with a probability of {risk.probability:.0%}")
+                if risk.anomaly_score is not None:
+                    self.say(f"alert: {risk.asset} is unusual, though none of its type has ever failed")
+                else:
+                    self.say(f"alert: {risk.asset} fails within 30 s with a probability of {risk.probability:.0%}")
 
 
 def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = silent, say: Say) -> LiveDemoResult:
@@ -93,8 +98,9 @@ def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = 
         with _listening(workspace, broker, seen) as listening:
             began = pd.Timestamp.now("UTC").ceil("s")
             wear_out(plant, story.worn, began, pd.Timedelta(seconds=story.worn_after))
+            pump = QuietPump(story.seed, clogs_from=second_of(began) + story.pump_clogs)
             # The edge closes when everything is confirmed, and so stored.
-            run = _run_plant(plant, story, broker, began, root / "edge", say)
+            run = _run_plant(plant, pump, story, broker, began, root / "edge", say)
         listened = listening.result()
     finally:
         broker.stop()
@@ -128,12 +134,27 @@ def _listening(workspace: Workspace, broker: BrokerProcess, seen: _Seen) -> Iter
 
 
 def _run_plant(
-    plant: LivePlant, story: LiveStory, broker: BrokerProcess, began: pd.Timestamp, spool: Path, say: Say
+    plant: LivePlant,
+    pump: QuietPump,
+    story: LiveStory,
+    broker: BrokerProcess,
+    began: pd.Timestamp,
+    spool: Path,
+    say: Say,
 ) -> LiveResult:
     """Let the plant run in real time, and the broker fail once."""
     pace = Pace(since=second_of(began), until=second_of(began) + story.seconds)
     settings = OutputSettings(over=("arrow",), broker=broker.settings, spool=spool)
     faults = plan_faults(story.seed, 0.0, ())
+
+    @asynccontextmanager
+    async def outputs() -> AsyncIterator[Sequence[Output]]:
+        async with opened_outputs(plant, faults, pace, settings) as opened:
+            publisher = PumpPublisher(pump, broker.settings, spool.with_name("pump"))
+            try:
+                yield [*opened, publisher]
+            finally:
+                await publisher.close()
 
     async def fail_once() -> None:
         await asyncio.sleep(story.outage_at)
@@ -148,7 +169,7 @@ def _run_plant(
             failing = asyncio.create_task(fail_once())
             try:
                 await asyncio.sleep(max(0.0, (began - pd.Timestamp.now("UTC")).total_seconds()))
-                result = await run_live(plant, pace, opened_outputs(plant, faults, pace, settings), faults, stop)
+                result = await run_live(plant, pace, outputs(), faults, stop)
             finally:
                 failing.cancel()
             with suppress(asyncio.CancelledError):
@@ -174,3 +195,5 @@ def _learn(workspace: Workspace, plant: LivePlant, progress: ProgressCallback, s
     last = f"split.test_start={tests.begins[-1].isoformat()}"
     experiment = load_experiment(EXPERIMENT, [last], contracts=workspace.contracts)
     train_experiment(workspace, experiment, now=now, progress=progress, insist=True)
+    say("learning how a coolant pump runs, of a type without failures")
+    learn_healthy_pump(workspace, QuietPump(plant.seed), now)
