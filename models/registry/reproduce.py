@@ -102,7 +102,7 @@ def reproduce(
     contract = find_revision(workspace.contracts, loaded.artifact.contract.digest)
     known_until = pd.Timestamp(tags["known_until"])
     if OWN_BASELINES in tags:
-        again = _again_with_baselines(registry, loaded, experiment, history, known_until)
+        again = _again_with_baselines(workspace, registry, loaded, experiment)
     elif refit_of(tags) is None:
         again = train(experiment, history, known_until=known_until, contract=contract, progress=progress)
     else:
@@ -128,10 +128,11 @@ def reproduce(
 
 
 def _again_with_baselines(
-    registry: Registry, loaded: LoadedModel, experiment: Experiment, history: History, known_until: pd.Timestamp
+    workspace: Workspace, registry: Registry, loaded: LoadedModel, experiment: Experiment
 ) -> Trained:
     """Learn the baselines again that a version has beyond the one before it; that one is taken as it is registered."""
-    tag = json.loads(loaded.tags[OWN_BASELINES])
+    tag, known_until = json.loads(loaded.tags[OWN_BASELINES]), pd.Timestamp(loaded.tags["known_until"])
+    history = training_history(workspace, experiment, loaded.tags, start=pd.Timestamp(tag["since"]))
     base = registry.load(loaded.name, int(tag["base"]))
     kept = {asset: own for asset, own in base.artifact.baselines.items() if asset not in tag["dropped"]}
     trained_until, span = pd.Timestamp(base.tags["trained_until"]), pd.Timedelta(seconds=tag["span_s"])
@@ -141,7 +142,9 @@ def _again_with_baselines(
     return with_baselines(judged, history, learned, known_until=known_until, tag=tag)
 
 
-def training_history(workspace: Workspace, experiment: Experiment, tags: Mapping[str, str]) -> History:
+def training_history(
+    workspace: Workspace, experiment: Experiment, tags: Mapping[str, str], *, start: pd.Timestamp | None = None
+) -> History:
     """Read the history that a version was trained on, by its tags ``known_until`` and ``data_version``."""
     return read_history(
         workspace,
@@ -149,6 +152,7 @@ def training_history(workspace: Workspace, experiment: Experiment, tags: Mapping
         plant=experiment.data.plant,
         as_of=pd.Timestamp(tags["known_until"]),
         versions=json.loads(tags["data_version"]) or None,
+        start=start,
     )
 
 

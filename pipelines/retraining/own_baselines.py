@@ -76,8 +76,9 @@ def hand_over_baselines(
     records = open_records(workspace.records_url)
     with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         data = champion.experiment.data
-        history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
         artifact = champion.model.artifact
+        since = champion.trained_until - 2 * span - artifact.recipe.lookback
+        history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=since)
         dropped = _replaced(artifact.baselines, history, now)
         kept = {asset: own for asset, own in artifact.baselines.items() if asset not in dropped}
         tags = champion.model.tags
@@ -94,7 +95,13 @@ def hand_over_baselines(
         new = tuple(each.asset for each in learned if each.baseline is not None)
         promoted = None
         if new or dropped:
-            promoted = _promote(workspace, champion, judged, history, learned, dropped, now, span)
+            tag = {
+                "base": champion.model.version,
+                "span_s": span.total_seconds(),
+                "since": since.isoformat(),
+                "dropped": list(dropped),
+            }
+            promoted = _promote(workspace, champion, judged, history, learned, tag, now)
         return OwnBaselinesResult(
             model_name=model_name,
             from_version=champion.model.version,
@@ -146,20 +153,18 @@ def _promote(
     judged: Judged,
     history: History,
     learned: list[AssetBaseline],
-    dropped: tuple[str, ...],
+    tag: Mapping[str, Any],
     now: pd.Timestamp,
-    span: pd.Timedelta,
 ) -> int:
     registry, name, before = Registry(workspace), champion.model.name, champion.model.version
-    stored = {"base": before, "span_s": span.total_seconds(), "dropped": list(dropped)}
     version = registry.register(
-        with_baselines(judged, history, learned, known_until=now, tag=stored), revision=code_revision()
+        with_baselines(judged, history, learned, known_until=now, tag=tag), revision=code_revision()
     )
     new = [each.asset for each in learned if each.baseline is not None]
     reason = f"Version {version} is version {before} with baselines of their own for {len(new)} more assets"
     reason += f": {', '.join(new[:5])}{' and others' if len(new) > 5 else ''}." if new else "."
-    if dropped:
-        reason += f" Those of {', '.join(dropped)}, whose machines were replaced, are dropped."
+    if tag["dropped"]:
+        reason += f" Those of {', '.join(tag['dropped'])}, whose machines were replaced, are dropped."
     promote(
         registry,
         open_records(workspace.records_url),

@@ -6,9 +6,12 @@ from, or where there is none, the model of anomalies does.
 
 from dataclasses import dataclass
 
-from data_contracts.errors import UsageError
+import pandas as pd
+
+from data_contracts.errors import ModelError, UsageError
 from data_contracts.records.records import open_records, promotions
 from data_contracts.workspace import Workspace
+from models.cold_start.readiness import untrained_types
 from models.cold_start.type_models import TypeModel, type_models
 from models.registry.registry import Registry
 from serving.deployment.champion import choose_model
@@ -35,6 +38,10 @@ def choose_served_model(workspace: Workspace) -> ModelChoice:
     names = registry.names()
     try:
         return ModelChoice(choose_model(names, registry.champion))
+    except ModelError as error:
+        now = pd.Timestamp.now("UTC")
+        types = [each.words for each in untrained_types(workspace, (), now=now)]
+        raise ModelError("; ".join([error.found, *types]), error.expected, error.remedy) from error
     except UsageError:
         champions = [name for name in names if registry.champion(name) is not None]
         models = type_models(registry)

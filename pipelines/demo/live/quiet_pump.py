@@ -29,7 +29,7 @@ RECORDED = 15 * 60
 """Seconds of healthy operation, before the plant goes live."""
 _USUAL, _SCATTER = np.array((20.0, 80.0, 12.0)), np.array((0.3, 1.2, 0.15))
 _CLOGGED, _WITHIN = np.array((0.0, -16.0, 1.5)), 20.0  # by when it has clogged up, in seconds
-_TEST, _PATIENCE_S = 5 * 60, 5.0
+_TEST, _PATIENCE_S = 5 * 60, 20.0
 # An embedded broker acknowledges what it passes on to nobody, and the demonstration is short.
 _SENDING = SendingSettings(confirmed_within=pd.Timedelta(seconds=5))
 
