@@ -1,11 +1,11 @@
-"""Fitting an asset's own baseline: its level by medians, its scatter drawn towards that of its type."""
+"""Fitting an asset's own baseline: its level and its scatter, drawn towards those of its type."""
 
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from models.anomalies.screening import Screening, centre_and_scale
+from models.anomalies.screening import Screening
 from models.baselines.own_baseline import OwnBaseline
 
 Matrix = npt.NDArray[np.float64]
@@ -13,27 +13,37 @@ Rows = npt.NDArray[np.bool_]
 
 FURTHEST: Final = 2.0
 """An asset's scatter is taken to be at most so many times its type's, and at least one so-many-th."""
-_PRIOR: Final = 10.0
-"""The type's scatter counts as so many windows that share no reading."""
+_PRIOR, _PRIOR_IN_COMMON = 30.0, 3.0
+"""The type's scatter counts as so many windows that share no reading: of single columns, and of all together."""
+_MARGIN: Final = 0.2  # of that, what may be an error of the scatter
+_OF_MEDIAN: Final = np.pi / 2  # the variance of a median, over that of a mean
 
 
 def fit_baseline(x: Matrix, screening: Screening, *, windows: float, since: str, until: str) -> OwnBaseline:
     """Fit to rows (n, n_columns), worth so many `windows` that do not overlap.
 
-    Levels are medians. A scatter from a few windows is uncertain: its logarithm is a mean of the asset's and the
-    type's, weighted by `windows` and by ten (shrinkage towards a common value, as of Efron and Morris 1975).
+    What a few windows show is drawn towards the type, as far as it may be chance (shrinkage, as of Efron and Morris
+    1975): levels, medians, by how far assets of the type differ beyond what this one scatters; of scatters their
+    logarithms, by column and, less, in common. An asset like any other thus stays near its type's baseline.
     """
     gain, offset = np.ones(x.shape[1]), np.zeros(x.shape[1])
     own = x[:, screening.kept]
     known = np.isfinite(own).sum(axis=0) >= max(len(own) // 2, 2)
     kept = screening.kept[known]
-    level, scatter = centre_and_scale(own[:, known])
+    if not len(kept):
+        return OwnBaseline(tuple(gain.tolist()), tuple(offset.tolist()), since, until)
+    own, scale, centre = own[:, known], screening.scale[known], screening.centre[known]
+    spread = np.nanstd(own, axis=0)
     # Of a channel that stood still the scatter says nothing.
-    moved = np.nanmax(own[:, known], axis=0) > np.nanmin(own[:, known], axis=0) if known.any() else known[known]
-    ratio = np.where(moved, scatter / screening.scale[known], 1.0)
-    shrunk = np.exp(windows / (windows + _PRIOR) * np.log(ratio))
-    gain[kept] = 1.0 / np.clip(shrunk, 1.0 / FURTHEST, FURTHEST)
-    offset[kept] = screening.centre[known] - level * gain[kept]
+    logs = np.log(np.where(spread > 0, spread / scale, 1.0))
+    common = logs.mean() * windows / (windows + _PRIOR_IN_COMMON)
+    ratio = np.exp(common + (logs - logs.mean()) * windows / (windows + _PRIOR))
+    ratio = np.clip(ratio if windows else np.ones(len(kept)), 1.0 / FURTHEST, FURTHEST)
+    between = np.maximum(1.0 - ratio**2 - _MARGIN, 0.0)  # of the type's variance, what lies between its assets
+    by_chance = _OF_MEDIAN * ratio**2 / max(windows, 1e-9)
+    level = centre + (np.nanmedian(own, axis=0) - centre) * between / (between + by_chance)
+    gain[kept] = 1.0 / ratio
+    offset[kept] = centre - level * gain[kept]
     return OwnBaseline(tuple(gain.tolist()), tuple(offset.tolist()), since, until)
 
 
