@@ -90,7 +90,7 @@ def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = 
     """Play the demonstration in a workspace in the empty folder `root`; `say` is called with a line for each step."""
     workspace = init_workspace(root)
     plant = make_live_plant(story.seed, story.machines)
-    _learn(workspace, plant, progress, say)
+    learned = _learn(workspace, plant, progress, say)
     broker, seen = broker_process(root / "broker", free_port()), _Seen(say)
     broker.start()
     try:
@@ -98,7 +98,7 @@ def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = 
         with _listening(workspace, broker, seen) as listening:
             began = pd.Timestamp.now("UTC").ceil("s")
             wear_out(plant, story.worn, began, pd.Timedelta(seconds=story.worn_after))
-            pump = QuietPump(story.seed, clogs_from=second_of(began) + story.pump_clogs)
+            pump = QuietPump(story.seed, second_of(began) + story.pump_clogs, recorded_until=second_of(learned))
             # The edge closes when everything is confirmed, and so stored.
             run = _run_plant(plant, pump, story, broker, began, root / "edge", say)
         listened = listening.result()
@@ -183,8 +183,8 @@ def _what(broker: BrokerProcess) -> str:
     return broker.name if isinstance(broker, MosquittoProcess) else f"{broker.name}, as Mosquitto is not installed"
 
 
-def _learn(workspace: Workspace, plant: LivePlant, progress: ProgressCallback, say: Say) -> None:
-    """Record the wear tests, compute their indicators and train on them."""
+def _learn(workspace: Workspace, plant: LivePlant, progress: ProgressCallback, say: Say) -> pd.Timestamp:
+    """Record the wear tests, compute their indicators and train on them; return when what is recorded ends."""
     now = pd.Timestamp.now("UTC").floor("s")
     say(f"recording wear tests of {len(plant)} machines at 100 Hz")
     tests = record_wear_tests(workspace, plant, now, progress)
@@ -197,3 +197,4 @@ def _learn(workspace: Workspace, plant: LivePlant, progress: ProgressCallback, s
     train_experiment(workspace, experiment, now=now, progress=progress, insist=True)
     say("learning how a coolant pump runs, of a type without failures")
     learn_healthy_pump(workspace, QuietPump(plant.seed), now)
+    return now

@@ -40,6 +40,7 @@ class QuietPump:
 
     seed: int
     clogs_from: int | None = None  # second since 1970
+    recorded_until: int | None = None  # likewise: what is stored before the plant goes live
 
     def reading(self, second: int) -> list[float]:
         """Return its channels."""
@@ -68,11 +69,11 @@ def learn_healthy_pump(workspace: Workspace, pump: QuietPump, now: pd.Timestamp)
 
 
 class PumpPublisher:
-    """The pump's edge."""
+    """The pump's edge, which sends what it has read since the recording ended."""
 
     def __init__(self, pump: QuietPump, broker: BrokerSettings, folder: Path) -> None:
         self.over, self.sent = "pump", 0
-        self._pump, self._closing = pump, ExitStack()
+        self._pump, self._next, self._closing = pump, pump.recorded_until, ExitStack()
         self._edge = self._closing.enter_context(
             open_edge(
                 broker, SpoolSettings(folder=folder), client_id=f"forewarn-pump-{folder.resolve()}", sending=_SENDING
@@ -80,9 +81,11 @@ class PumpPublisher:
         )
 
     async def send(self, second: PlantSecond) -> None:
-        """Hand the second's reading to the edge."""
-        values = self._pump.reading(second.second)
-        columns = [pa.array([second.begins], type=TIME_TYPE), *(pa.array([value]) for value in values)]
+        """Hand the readings up to this second to the edge."""
+        seconds = range(second.second if self._next is None else self._next, second.second + 1)
+        self._next = second.second + 1
+        values = np.array([self._pump.reading(each) for each in seconds]).T
+        columns = [pa.array([each * 1_000_000 for each in seconds], type=TIME_TYPE), *map(pa.array, values)]
         rows = pa.RecordBatch.from_arrays(columns, names=[EVENT_TIME, *CHANNELS])
         self._edge.put(ASSET, ASSET_TYPE, rows, plant=PLANT)
         self.sent += 1
