@@ -22,7 +22,7 @@ from data_contracts.errors import ForewarnError, ModelError, UsageError
 from data_contracts.workspace import Workspace, open_workspace
 from models.registry.registry import Registry
 from serving.deployment.bundled_model import FOLDER, bundle_model
-from serving.deployment.champion import choose_model
+from serving.deployment.model_choice import choose_served_model
 
 PACKAGES = ("data_contracts", "features", "models", "serving")
 # What no request needs: flows, the registry, the command line and plots.
@@ -52,7 +52,7 @@ def build(workspace: Workspace, out: Path, *, model: str | None = None, version:
     if out.exists():
         raise UsageError(f"{out} already exists", "a new folder", "Name another with --out")
     registry = Registry(workspace)
-    name = model or choose_model(registry.names(), registry.champion)
+    name = model or choose_served_model(workspace).name
     number = registry.champion(name) if version is None else version
     if number is None:
         raise ModelError(f"{name} has no champion", "a version to pack", "Promote one, or name it with --version")

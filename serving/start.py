@@ -67,11 +67,12 @@ def _run(settings: Settings) -> None:
 
 def _only_champion(workspace: Workspace) -> str:
     # Imported only when it is needed: MLflow takes seconds.
-    from models.registry.registry import Registry
-    from serving.deployment.champion import choose_model
+    from serving.deployment.model_choice import choose_served_model
 
-    registry = Registry(workspace)
-    return choose_model(registry.names(), registry.champion)
+    choice = choose_served_model(workspace)
+    if choice.reason is not None:
+        print(f"{choice.name} is served: {choice.reason}", file=sys.stderr, flush=True)  # noqa: T201
+    return choice.name
 
 
 def _check_port(host: str, port: int) -> None:

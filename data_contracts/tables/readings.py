@@ -76,6 +76,31 @@ def last_readings(
         return dict(zip(latest["asset"], latest["event_time"], strict=True))
 
 
+def first_readings(
+    workspace: Workspace, table: str, *, as_of: pd.Timestamp, assets: Sequence[str]
+) -> dict[str, pd.Timestamp]:
+    """Return the event time of the first reading of each asset, of those that happened and were known by a cut-off."""
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None or not assets:
+            return {}
+        condition = f"{where(as_of, assets, None, as_of)} AND ({has_value(delta)})"
+        rows = query(delta, f"SELECT asset, min(event_time) AS event_time FROM t{condition} GROUP BY asset")  # noqa: S608
+        first = to_pandas(rows)
+        return dict(zip(first["asset"], first["event_time"], strict=True))
+
+
+def days_with_readings(workspace: Workspace, table: str, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return the days (UTC) on which each asset had a reading that was known by a cut-off: columns asset and day."""
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None:
+            return pd.DataFrame({"asset": pd.Series(dtype="str"), "day": pd.Series(dtype="datetime64[us, UTC]")})
+        condition = f"{where(as_of, None, None, as_of)} AND ({has_value(delta)})"
+        day = "date_bin(INTERVAL '1 day', event_time)"
+        return to_pandas(query(delta, f"SELECT asset, {day} AS day FROM t{condition} GROUP BY asset, {day}"))  # noqa: S608
+
+
 def read_qualities(
     workspace: Workspace,
     table: str,

@@ -26,6 +26,7 @@ from features.recipe.recipe import Recipe
 from models.anomalies.detector_names import NAMES as DETECTORS
 from models.artifact.model_json import FORMAT, JSON_FILE, read_model_json
 from models.artifact.reference_ranges import ReferenceRange
+from models.baselines.own_baseline import OwnBaseline, relative_to_baselines
 from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
@@ -98,6 +99,9 @@ class Artifact:
         The measured condition that it is about; None for other models, and in artifacts written before it was kept.
     trained_condition
         The same by the experiment that trained it, for such artifacts; no part of the digest or of what is saved.
+    baselines
+        Of a model of anomalies: the baselines of single assets, which its features are brought to before they are
+        scored; empty where all assets are measured by their type's.
     """
 
     target: Target
@@ -120,6 +124,7 @@ class Artifact:
     trained_down: pd.Timedelta = NO_TIME
     condition: PredictedCondition | None = None
     trained_condition: PredictedCondition | None = None
+    baselines: Mapping[str, OwnBaseline] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
@@ -158,7 +163,8 @@ class Artifact:
         Parameters
         ----------
         features
-            The columns of the recipe, in any order, one row per asset and cut-off.
+            The columns of the recipe, in any order, one row per asset and cut-off. Baselines of single assets count for
+            rows whose index names the asset.
 
         Returns
         -------
@@ -171,7 +177,7 @@ class Artifact:
         """
         if len(self.horizons) > 1:
             return self._failed_by(features, self.decision_index + 1)[:, -1]
-        raw = self.within_limits(estimators.predict(self.model, self.matrix(features)))
+        raw = self.within_limits(estimators.predict(self.model, self.relative_matrix(features)))
         return raw if self.calibration is None else self.calibration.apply(raw)
 
     @property
@@ -232,6 +238,10 @@ class Artifact:
             return feature_matrix(features, self.columns)
         # Straight from `extract`: thousands of columns need not be looked up one by one.
         return _finite(np.ascontiguousarray(features.to_numpy(dtype=np.float64)), self.columns)
+
+    def relative_matrix(self, features: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Return `matrix`, with the rows of assets that have a baseline of their own relative to it."""
+        return relative_to_baselines(self.matrix(features), features, self.baselines)
 
     def alerts(self, predictions: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Mark the predictions that call for an alert, shape (n_rows,)."""
@@ -338,6 +348,8 @@ class Artifact:
             content["condition"] = self.condition.to_dict()
         if self.intervals is not None:
             content["intervals"] = self.intervals.to_dict()
+        if self.baselines:
+            content["baselines"] = {asset: own.to_dict() for asset, own in self.baselines.items()}
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
@@ -405,6 +417,7 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         clock=Clock.from_dict(content.get("clock", {})),
         condition=PredictedCondition(**content["condition"]) if "condition" in content else None,
         intervals=None if (table := content.get("intervals")) is None else IntervalTable.from_dict(table),
+        baselines={asset: OwnBaseline.from_dict(own) for asset, own in content.get("baselines", {}).items()},
     )
 
 

@@ -14,6 +14,7 @@ from models.artifact.artifact import Artifact
 from models.artifact.driver_words import Describer, describe_driver
 from models.artifact.reference_ranges import ReferenceRange
 from models.artifact.tree_contributions import TreeContributions
+from models.baselines.own_baseline import OwnBaseline, asset_names
 from models.estimators.hazards import in_interval, predict_hazards
 
 Matrix = npt.NDArray[np.float64]
@@ -44,12 +45,13 @@ def drivers(artifact: Artifact, features: pd.DataFrame, *, most: int = 3) -> lis
     explainer = _explainer(_CacheKey(artifact))
     x = artifact.matrix(features)
     if explainer.trees is None:
-        contributions = np.asarray(artifact.model.contributions(x), dtype=np.float64)
+        contributions = np.asarray(artifact.model.contributions(artifact.relative_matrix(features)), dtype=np.float64)
     else:
         contributions = _contributions(artifact, explainer.trees, x)
     # Fewer hours of remaining life are more risk; a condition's value rises, or falls.
     risk = -contributions if artifact.target == "remaining_life" else contributions
-    return [explainer.drivers(row, values, most) for row, values in zip(risk, x, strict=True)]
+    own = _own_baselines(artifact, features)
+    return [explainer.drivers(*each, most) for each in zip(risk, x, own, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class _Explainer:
     describers: tuple[Describer, ...]  # of each column
     ranges: tuple[ReferenceRange | None, ...]  # of each column; None where it is not known
 
-    def drivers(self, risk: Matrix, values: Matrix, most: int) -> tuple[Driver, ...]:
+    def drivers(self, risk: Matrix, values: Matrix, own: OwnBaseline | None, most: int) -> tuple[Driver, ...]:
         """Return the channels of one row that contribute most; both arrays of shape (n_columns,)."""
         contributed = np.array([risk[columns].sum() for columns in self.columns])
         total = np.abs(contributed).sum()
@@ -71,21 +73,31 @@ class _Explainer:
         result = []
         for place in largest:
             raises = bool(contributed[place] > 0)
-            column = self._main_column(self.columns[place], risk if raises else -risk, values)
-            words = self.describers[column](float(values[column]), self.ranges[column])
+            column = self._main_column(self.columns[place], risk if raises else -risk, values, own)
+            words = self.describers[column](float(values[column]), self._range(column, own))
             result.append(Driver(self.channels[place], float(abs(contributed[place]) / total), raises, words))
         return tuple(result)
 
-    def _main_column(self, columns: npt.NDArray[np.intp], towards: Matrix, values: Matrix) -> int:
+    def _main_column(
+        self, columns: npt.NDArray[np.intp], towards: Matrix, values: Matrix, own: OwnBaseline | None
+    ) -> int:
         """Choose the column that contributes most, or an unusual one near it: that is something to look into."""
         most = int(columns[np.argmax(towards[columns])])
         near = columns[towards[columns] >= _NEAR * towards[most]]
-        unusual = [column for column in near if not self._is_usual(column, values[column])]
+        unusual = [column for column in near if not self._is_usual(column, values[column], own)]
         return max(unusual, key=lambda column: float(towards[column]), default=most)
 
-    def _is_usual(self, column: int, value: float) -> bool:
-        reference = self.ranges[column]
+    def _is_usual(self, column: int, value: float, own: OwnBaseline | None) -> bool:
+        reference = self._range(column, own)
         return reference is None or reference[0] <= value <= reference[2]
+
+    def _range(self, column: int, own: OwnBaseline | None) -> ReferenceRange | None:
+        """Return what is usual: of this asset, where it has a baseline."""
+        reference = self.ranges[column]
+        if reference is None or own is None:
+            return reference
+        low, middle, high = (own.own(column, value) for value in reference)
+        return low, middle, high
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +131,11 @@ def _explainer(key: _CacheKey) -> _Explainer:
         ),
         ranges=artifact.reference_ranges or (None,) * len(names),
     )
+
+
+def _own_baselines(artifact: Artifact, features: pd.DataFrame) -> list[OwnBaseline | None]:
+    names = asset_names(features) if artifact.baselines else None
+    return [None] * len(features) if names is None else [artifact.baselines.get(name) for name in names]
 
 
 def _units(asset_type: str) -> dict[str, str]:

@@ -18,6 +18,8 @@ ReasonCode = Literal[
     "no_features",
     "unknown_asset",
     "asset_type",
+    "no_model",
+    "first_window",
     "other",
 ]
 

@@ -23,6 +23,7 @@ class Version:
     # The last part of what was known then, which it was evaluated on.
     holdout: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(0))
     refit: bool = False  # whether it was fitted once more after its evaluation, to the holdout too
+    alarms_declared: float | None = None  # false alarms per asset-month, of a detector of anomalies
 
 
 @dataclass(frozen=True)

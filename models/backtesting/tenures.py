@@ -34,7 +34,7 @@ def begin_tenure(
     comparison: Mapping[str, Any] | None = None,
 ) -> ChampionTenure:
     """Return the tenure of a new champion after those before it; `comparison` are the figures that promoted it."""
-    evidence = ChampionEvidence(len(past) + 1, version.promised, comparison)
+    evidence = ChampionEvidence(len(past) + 1, version.promised, comparison, alarms_declared=version.alarms_declared)
     promise = binding_promise([*(tenure.evidence for tenure in past), evidence], certainty)
     return ChampionTenure(at, version, evidence, promise)
 

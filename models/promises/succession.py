@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from models.outcomes.error_rates import ErrorRates, parse_rate
-from models.outcomes.rate_intervals import effective_share
+from models.outcomes.rate_intervals import effective_share, occurrence, share
 from models.promises.chain import BindingPromise, VersionPromise, bind
 from models.promises.limits import Certainty, effective_trials
 from models.promises.pooling import MOST_FROM_BEFORE, pool, without_selection
 from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
+
+_AS_SURE_AS = 1000.0
+"""A declared rate counts as one that was measured in so many asset-months."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class ChampionEvidence:
     # What its own outcomes had made of its promise while it was champion, of the rates that became tighter.
     settled: ReferenceRates | None = None
     refit_of: int | None = None  # the version that was judged, whose promise it carries, of a refit
+    alarms_declared: float | None = None  # false alarms per asset-month, of a detector of anomalies
 
     @property
     def judged(self) -> int:
@@ -54,10 +58,19 @@ def binding_promise(champions: Sequence[ChampionEvidence], certainty: Certainty,
 def own_promise(champion: ChampionEvidence, before: ReferenceRates | None) -> ReferenceRates:
     """Return what a champion promises by its own evidence, pooled with a little of the promise before.
 
+    Of false alarms a detector of anomalies promises what it declares, and its evaluation only has to agree with that.
     The evidence is its evaluation or, as that chose it, the comparison that it won, freed of the luck that it won by. A
     version from before promises were carried on promises what its evaluation showed. A refit promises what the version
     that was judged does.
     """
+    if champion.alarms_declared is None or champion.evaluation is None:
+        return _by_evidence(champion, before)
+    declared = occurrence(round(champion.alarms_declared * _AS_SURE_AS), _AS_SURE_AS)
+    promise = ReferenceRates(share(0, 0), declared, f"what version {champion.judged} declares")
+    return _by_evidence(champion, before).with_rate(FALSE, promise)
+
+
+def _by_evidence(champion: ChampionEvidence, before: ReferenceRates | None) -> ReferenceRates:
     evaluation = ReferenceRates.of(champion.evaluation, f"the evaluation of version {champion.judged}")
     if not champion.carries_on or champion.evaluation is None:
         return evaluation

@@ -32,6 +32,7 @@ from models.assessment.thresholds import ChosenThreshold
 from models.estimators import estimators
 from models.estimators.hazards import interval_columns
 from models.estimators.stored_estimators import store_estimator
+from models.estimators.targets import SCORES
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.labels.observed_cut_offs import observed_cut_offs
@@ -40,7 +41,7 @@ from models.outcomes.outcomes import Terms
 from models.refitting.agreement import RefitAgreement, agreement
 from models.refitting.tags import REFIT_OF
 from models.training.evaluation import Evaluation
-from models.training.fitting import Matrix, fit_estimator, learned_matrix, usual_ranges
+from models.training.fitting import Matrix, fit_detector, fit_estimator, learned_matrix, usual_ranges
 from models.training.samples import Samples, draw_samples, observation_rule
 from models.training.splits import asset_folds
 from models.training.training import Trained
@@ -94,6 +95,9 @@ class _Learned:
         samples, x = self.samples, self.x
         if rows is not None:
             samples, x = _selected(samples, rows), x[rows]
+        if self.experiment.target == "anomaly":
+            detector = fit_detector(self.experiment, x[: len(samples.train)], samples.train).model
+            return replace(artifact, stored=store_estimator(self.experiment.estimator.kind, detector), baselines={})
         model = fit_estimator(self.experiment, x, samples)
         return replace(artifact, stored=store_estimator(self.experiment.estimator.kind, model))
 
@@ -228,7 +232,7 @@ def _observed(experiment: Experiment, history: History, after: pd.Timestamp, kno
 
 
 def _as_evaluated(experiment: Experiment, newest: pd.DataFrame) -> pd.DataFrame:
-    truth = {"state": LabelState.UNKNOWN} if experiment.target == "failure" else {"remaining_life_h": np.nan}
+    truth = {"state": LabelState.UNKNOWN} if experiment.target in SCORES else {"remaining_life_h": np.nan}
     return newest.reset_index(drop=True).assign(**truth)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from data_contracts.errors import NotFoundError
 from data_contracts.records.records import decisions, promotions
+from models.experiment.experiment import Experiment
 from models.outcomes.error_rates import ErrorRates, parse_rate
 from models.outcomes.reference_tags import read_reference
 from models.promises.chain import BindingPromise, VersionPromise, bind
@@ -24,6 +25,7 @@ from models.registry.ledger import champion_stack
 from models.registry.promotion import Records
 from models.registry.registry import Registry
 from models.registry.run_record import PROMISE_CARRIED
+from models.training.fitting import declared_rate
 
 PROMISE_ACCEPTED = "promise accepted"
 """The decision of a person that a version is held to its own promise, although it is looser."""
@@ -67,6 +69,7 @@ class PromiseLedger:
                 accepted=each in accepted or (accept and each == version),
                 settled=None if each == version else self._settled(each, now),
                 refit_of=refit_of(tags),
+                alarms_declared=declared_alarms(tags),
             )
             chain.append(champion)
         if not chain:
@@ -116,6 +119,11 @@ def read_promises(registry: Registry, records: Records, name: str) -> PromiseLed
 def evaluated_rates(tags: Mapping[str, str]) -> ErrorRates | None:
     """Return the rates of a version's evaluation by its tags; None where it raises no alarms."""
     return read_reference(tags)
+
+
+def declared_alarms(tags: Mapping[str, str]) -> float | None:
+    """Return the false alarms per asset-month that a version's experiment declares; None but for anomalies."""
+    return declared_rate(Experiment.from_json(tags["experiment"])) if tags.get("target") == "anomaly" else None
 
 
 def _champions_until(ledger: pd.DataFrame, version: int) -> tuple[int, ...]:

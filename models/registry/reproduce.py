@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,13 @@ from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
 from models.experiment.training_data import deleted_tables
+from models.refitting.own_baselines import OWN_BASELINES, begin_of_runs, learn_baselines, with_baselines
 from models.refitting.refit import Judged, refit
-from models.refitting.tags import refit_of
-from models.registry.registry import Registry
+from models.refitting.tags import REFIT_OF, refit_of
+from models.registry.registry import LoadedModel, Registry
 from models.registry.revision import code_revision
 from models.registry.run_record import PREDICTIONS_FILE
-from models.training.training import predictions_digest, train
+from models.training.training import Trained, predictions_digest, train
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def reproduce(
     # By the contract of then, where the workspace still has it.
     contract = find_revision(workspace.contracts, loaded.artifact.contract.digest)
     known_until = pd.Timestamp(tags["known_until"])
-    if refit_of(tags) is None:
+    if OWN_BASELINES in tags:
+        again = _again_with_baselines(workspace, registry, loaded, experiment)
+    elif refit_of(tags) is None:
         again = train(experiment, history, known_until=known_until, contract=contract, progress=progress)
     else:
         # Columns, threshold and calibration are those of the version that was judged, which the refit has itself.
@@ -118,12 +121,30 @@ def reproduce(
         max_abs_difference=difference,
         digest_before=predictions_digest(before),
         digest_after=predictions_digest(after),
-        same_model=loaded.artifact.stored == again.artifact.stored,
+        same_model=loaded.artifact.stored == again.artifact.stored
+        and loaded.artifact.baselines == again.artifact.baselines,
         notes=_differences(tags, dict(again.data_rows), difference),
     )
 
 
-def training_history(workspace: Workspace, experiment: Experiment, tags: Mapping[str, str]) -> History:
+def _again_with_baselines(
+    workspace: Workspace, registry: Registry, loaded: LoadedModel, experiment: Experiment
+) -> Trained:
+    """Learn the baselines again that a version has beyond the one before it; that one is taken as it is registered."""
+    tag, known_until = json.loads(loaded.tags[OWN_BASELINES]), pd.Timestamp(loaded.tags["known_until"])
+    history = training_history(workspace, experiment, loaded.tags, start=pd.Timestamp(tag["since"]))
+    base = registry.load(loaded.name, int(tag["base"]))
+    kept = {asset: own for asset, own in base.artifact.baselines.items() if asset not in tag["dropped"]}
+    trained_until, span = pd.Timestamp(base.tags["trained_until"]), pd.Timedelta(seconds=tag["span_s"])
+    judged = Judged(int(loaded.tags[REFIT_OF]), replace(base.artifact, baselines=kept), experiment, trained_until)
+    firsts = begin_of_runs(history, trained_until - 2 * span, known_until)
+    learned = learn_baselines(judged, history, firsts, known_until=known_until, span=span)
+    return with_baselines(judged, history, learned, known_until=known_until, tag=tag)
+
+
+def training_history(
+    workspace: Workspace, experiment: Experiment, tags: Mapping[str, str], *, start: pd.Timestamp | None = None
+) -> History:
     """Read the history that a version was trained on, by its tags ``known_until`` and ``data_version``."""
     return read_history(
         workspace,
@@ -131,6 +152,7 @@ def training_history(workspace: Workspace, experiment: Experiment, tags: Mapping
         plant=experiment.data.plant,
         as_of=pd.Timestamp(tags["known_until"]),
         versions=json.loads(tags["data_version"]) or None,
+        start=start,
     )
 
 

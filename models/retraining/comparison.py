@@ -37,6 +37,7 @@ from models.retraining.promotion_rules import (
     calibrated,
     calibrated_throughout,
     cheaper,
+    keeps_declared_rate,
     misses_not_inferior,
     money,
     no_slice_worse,
@@ -55,6 +56,7 @@ class Contender:
     artifact: Artifact
     trained_until: pd.Timestamp  # its last training cut-off; the label of that one looked ahead by lead + horizon
     promised: ErrorRates | None = None  # the error rates of its evaluation
+    alarms_declared: float | None = None  # false alarms per asset-month, of a detector of anomalies
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ def compare(
         calibrated_throughout(settled, rules),
         better_than_policies(
             challenger_score.cost, _policies(history, period, stride, rule, terms, costs, observation_gaps)
-        ),
+        )
+        if challenger.alarms_declared is None
+        else keeps_declared_rate(challenger_score.false_episodes, challenger.alarms_declared),
     )
     return Comparison(
         start=period.start,
@@ -169,7 +173,8 @@ def plan_on(
     """Plan the comparison of a challenger with the champion on a period; no challenger is needed for that."""
     wealth = AlphaWealth(period.end, rules.largest_alpha) if wealth is None else wealth
     expected = ExpectedErrors.of(champion.promised, costs)
-    return plan_comparison(len(period.events), wealth, rules, expected, urgent=urgent)
+    detectors = champion.artifact.target == "anomaly" and not period.cut_offs.empty
+    return plan_comparison(len(period.events), wealth, rules, expected, urgent=urgent, detectors=detectors)
 
 
 def no_comparison(period: Period, plan: ComparisonPlan) -> Comparison:

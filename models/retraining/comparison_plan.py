@@ -33,6 +33,7 @@ class ComparisonPlan:
     events_needed: int | None  # for the wished power at this alpha; None if no number is enough
     made: bool  # False if it is postponed
     wait_until: pd.Timestamp | None = None  # when the same events have worthwhile power, or the largest alpha
+    by_alarms: bool = False  # whether false alarms alone are compared, as there is too little to announce
 
     @property
     def check(self) -> Check:
@@ -52,6 +53,8 @@ class ComparisonPlan:
 
     def _sentences(self) -> list[str]:
         counted = f"{self.events} event{'' if self.events == 1 else 's'} in the period"
+        if self.by_alarms:
+            return [f"{counted}, too few to compare what is announced: false alarms alone decide between detectors."]
         if self.events < self.fewest_events:
             return [f"{counted}: fewer than {self.fewest_events}, too few to replace a champion."]
         enough = self.power >= self.wished_power
@@ -68,13 +71,23 @@ class ComparisonPlan:
 
 
 def plan_comparison(
-    events: int, wealth: AlphaWealth, rules: PromotionRules, expected: ExpectedErrors, *, urgent: bool
+    events: int,
+    wealth: AlphaWealth,
+    rules: PromotionRules,
+    expected: ExpectedErrors,
+    *,
+    urgent: bool,
+    detectors: bool = False,
 ) -> ComparisonPlan:
     """Plan a comparison on so many events with the alpha that is there.
+
+    Between `detectors` of anomalies, whose limits go by a declared rate of false alarms, these alone decide where there
+    are too few events: one that never alarms is not what such a limit makes.
 
     `expected` are the champion's errors by its evaluation. Where the rules set the number of events, it alone decides.
     """
     alpha = wealth.available(urgent=urgent, largest=rules.largest_alpha)
+    by_alarms = detectors and events < rules.fewest_events
     attained = power(events, alpha, rules.difference, expected)
     wait_until = None
     worthwhile = _WORTHWHILE * rules.power
@@ -92,6 +105,7 @@ def plan_comparison(
         wished_power=rules.power,
         difference=rules.difference,
         events_needed=events_needed(alpha, rules.power, rules.difference, expected),
-        made=events >= rules.fewest_events and wait_until is None,
+        made=by_alarms or (events >= rules.fewest_events and wait_until is None),
         wait_until=wait_until,
+        by_alarms=by_alarms,
     )

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import Field
+from scipy.stats import poisson
 
 from data_contracts.configuration.values import configuration
 from data_contracts.tables.corrections import latest_records
 from features.setting_types import InnerShare, Integer, Number, OrWord, PositiveCount, Share
 from models.assessment.reliability import CalibrationSlope, calibration_slope, reliability_bins
 from models.experiment.plans import CostPlan
+from models.outcomes.error_rates import Rate
 from models.retraining.paired_costs import cost_difference, extra_cost, missed_difference, observed_to_expected
 from models.retraining.sign_flips import sign_flips
 
@@ -61,6 +63,8 @@ class PromotionRules:
         return FEWEST_EVENTS if self.min_events is None else self.min_events
 
 
+BY_CHANCE = 0.05
+"""As `models.assessment.first_champion` judges a detector."""
 DEFAULT_RULES = PromotionRules()
 _NO_SLOPE = CalibrationSlope(math.nan, math.nan, math.nan, math.nan)
 
@@ -69,7 +73,7 @@ _NO_SLOPE = CalibrationSlope(math.nan, math.nan, math.nan, math.nan)
 class Check:
     """The result of one check of the challenger."""
 
-    name: str  # "events", "cheaper", "misses", "slices", "calibration", "slope" or "policies"
+    name: str  # "events", "cheaper", "misses", "slices", "calibration", "slope", "policies" or "declared rate"
     passed: bool | None  # None where it could not be judged, which does not count against the challenger
     sentence: str
     figures: Mapping[str, Any] = field(default_factory=dict)  # what the result rests on, JSON values
@@ -192,6 +196,23 @@ def better_than_policies(cost: float, policies: Mapping[str, float]) -> Check:
     verdict = "is better than" if passed else "is not better than all of"
     sentence = f"At a cost of {money(cost)} it {verdict} doing without a model: {named}."
     return Check("policies", passed, sentence, {"challenger": cost, **policies})
+
+
+def keeps_declared_rate(false_episodes: Rate, declared: float) -> Check:
+    """Check that a detector raises no more false alarms than it declares, unless chance may explain them.
+
+    As of its first champion: what a detector is for cannot be weighed by costs where nothing fails.
+    """
+    months, alarms = float(false_episodes.of), false_episodes.count
+    by_chance = float(poisson.sf(alarms - 1, declared * months)) if alarms else 1.0
+    passed = by_chance >= BY_CHANCE
+    sentence = (
+        f"It raised {alarms} false alarms in {months:.3g} asset-months, and declares {declared:g} a month: "
+        f"{'as declared' if passed else 'more than declared'} (as many come by chance with a probability of "
+        f"{percent(by_chance)})."
+    )
+    figures = {"false_alarms": alarms, "asset_months": months, "declared": declared, "by_chance": by_chance}
+    return Check("declared rate", passed, sentence, figures)
 
 
 def money(cost: float) -> str:

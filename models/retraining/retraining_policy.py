@@ -42,6 +42,11 @@ class Gates(RefreshRule):
     """A rejection longer ago than this does not count: there is something else to learn from by now."""
 
 
+def gates_for(target: str, gates: Gates) -> Gates:
+    """Return the gates for a model of a target: a detector of anomalies learns from no failures, and waits for none."""
+    return replace(gates, min_failures=0, min_assets=0) if target == "anomaly" else gates
+
+
 @dataclass(frozen=True)
 class RetrainingEvidence:
     """What the decision rests on."""

@@ -45,6 +45,13 @@ FALSE_ALARMS_PER_ASSET_MONTH = 0.5
 """Of a model of anomalies, unless the experiment declares another rate."""
 
 
+def declared_rate(experiment: Experiment) -> float | None:
+    """Return the false alarms per asset-month that a model of anomalies may raise; None for another model."""
+    if experiment.target != "anomaly":
+        return None
+    return experiment.alarms.per_asset_month or FALSE_ALARMS_PER_ASSET_MONTH
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A model with the features of the samples it was fitted to and of those to test it on."""

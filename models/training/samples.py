@@ -328,7 +328,7 @@ def _check_training_samples(experiment: Experiment, train: pd.DataFrame) -> None
         raise OneOutcomeError(
             f"of {len(train)} training samples {which} fails within the horizon",
             "samples that do, and others that do not",
-            "Start the test later, or import more data",
+            "Start the test later, import more data, or learn from healthy operation alone with target anomaly",
         )
 
 

@@ -29,6 +29,7 @@ from models.backtesting.retraining_rules import (
 from models.experiment.condition_outcomes import check_condition
 from models.experiment.experiment import Experiment
 from models.outcomes.finding_errors import FindingQuality
+from models.retraining.retraining_policy import Gates, gates_for
 from pipelines.backtesting.backtest_chart import write_page
 from pipelines.backtesting.backtest_result import BacktestResult
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder, terms_at
@@ -95,7 +96,8 @@ def run_backtest(
     """
     experiment = _with_settings(experiment, settings)
     costs = _prices(experiment, config, settings)
-    rules, left_out = _select_rules(config, settings, costs)
+    gates = gates_for(experiment.target, settings.retrain)
+    rules, left_out = _select_rules(config, settings, gates, costs)
     history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant)
     if clock_of(history.contract).cycle is not None:
         raise ModelError(
@@ -172,7 +174,9 @@ def _with_settings(experiment: Experiment, settings: Settings) -> Experiment:
     return replace(experiment, alarms=alarms, label=label)
 
 
-def _select_rules(config: BacktestConfig, settings: Settings, prices: Prices) -> tuple[list[Rule], tuple[str, ...]]:
+def _select_rules(
+    config: BacktestConfig, settings: Settings, gates: Gates, prices: Prices
+) -> tuple[list[Rule], tuple[str, ...]]:
     names = config.rules or RULES
     for name in names:
         if name not in RULES:
@@ -180,7 +184,7 @@ def _select_rules(config: BacktestConfig, settings: Settings, prices: Prices) ->
             raise UsageError(f"no rule {name!r}", f"some of {', '.join(RULES)}", hint)
     missing = [name for name in names if name in RIVER] if not has_river() else []
     left_out = (f"Left out, because river is not installed: {', '.join(missing)}.",) if missing else ()
-    gates, monitor = settings.retrain, settings.monitor
+    monitor = settings.monitor
     # Audits are of the workspace's own versions, so they say nothing here.
     findings = FindingQuality(monitor.finding_sensitivity or 1.0, monitor.finding_specificity)
 

@@ -21,6 +21,7 @@ from models.backtesting.outcome_sources import OutcomeSources
 from models.backtesting.replay_models import Compared, Version
 from models.diagnosis.diagnosis import Diagnosis
 from models.diagnosis.diagnosis_types import Finding
+from models.estimators.targets import SCORES
 from models.experiment.condition_outcomes import threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.observed_cut_offs import observed_cut_offs
@@ -36,6 +37,7 @@ from models.retraining.comparison_period import period_after
 from models.retraining.comparison_plan import ComparisonPlan, plan_comparison
 from models.retraining.comparison_power import ExpectedErrors
 from models.retraining.sign_flips import sign_flips
+from models.training.fitting import declared_rate
 from models.training.samples import alarm_terms, observation_rule
 from models.training.training import train
 from pipelines.backtesting.cache_files import digest, replacing, store_version, write_json
@@ -82,7 +84,8 @@ class CachedModels:
             self.on_trained()
         stored = json.loads((folder / "version.json").read_text(encoding="utf-8"))
         promised = None if stored["promised"] is None else ErrorRates.from_dict(stored["promised"])
-        return Version(at, pd.Timestamp(stored["trained_until"]), promised, holdout)
+        declared = declared_rate(self.experiment)
+        return Version(at, pd.Timestamp(stored["trained_until"]), promised, holdout, alarms_declared=declared)
 
     def is_cached(self, at: pd.Timestamp) -> bool:
         """Return whether the version of a time, with the usual holdout, is in the cache."""
@@ -153,7 +156,8 @@ class CachedModels:
             return Compared(promoted=False)
         test = sign_flips(differences, alpha=alpha, draws=rules.draws, seed=rules.seed)
         cheaper = float(differences.sum()) < 0 and test.rejects(alpha)
-        enough = comparison["events"] >= rules.fewest_events
+        # Detectors are compared by their false alarms where there are too few events.
+        enough = comparison["events"] >= rules.fewest_events or self.experiment.target == "anomaly"
         others = [check["passed"] for check in comparison["checks"] if check["name"] not in _DECIDED_ANEW]
         return Compared(bool(cheaper and enough and False not in others), test.size, comparison)
 
@@ -164,9 +168,10 @@ class CachedModels:
         if not file.is_file():
             artifacts = [self._artifact(version) for version in (champion, challenger)]
             start, terms = at - challenger.holdout, self.sources(at).terms
+            declared = declared_rate(self.experiment)
             comparison = compare(
-                Contender(1, artifacts[0], champion.trained_until, champion.promised),
-                Contender(2, artifacts[1], challenger.trained_until, challenger.promised),
+                Contender(1, artifacts[0], champion.trained_until, champion.promised, declared),
+                Contender(2, artifacts[1], challenger.trained_until, challenger.promised, declared),
                 self._known_history(at, self._recent(start - terms.claim - _reach(artifacts[1]), at)),
                 start=start,
                 now=at,
@@ -288,10 +293,10 @@ def _reach(artifact: Artifact) -> pd.Timedelta:
 def terms_at(experiment: Experiment, history: History, at: pd.Timestamp) -> Terms:
     """Return how alarms are judged, as known at a time; raise `ModelError` if the experiment raises none to judge."""
     terms = alarm_terms(experiment, history, at)
-    if experiment.target != "failure" or terms is None:
+    if experiment.target not in SCORES or terms is None:
         raise ModelError(
             f"{experiment.name} has target {experiment.target}",
-            "an experiment of target failure with a horizon, whose alarms can be right or wrong",
+            "an experiment of target failure or anomaly with a horizon, whose alarms can be right or wrong",
             "Name another experiment",
         )
     return terms

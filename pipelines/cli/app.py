@@ -111,6 +111,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.models.promises:accept_promise",
         "Hold a version to its own promise although it is looser than the one before.",
     ),
+    "models.baselines": (
+        "pipelines.commands.models.baselines:baselines",
+        "Measure assets that have run long enough by a baseline of their own.",
+    ),
     "models.rollback": (
         "pipelines.commands.models.champions:rollback",
         "Make the previous champion the champion again.",

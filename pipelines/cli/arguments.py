@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from data_contracts.contract.contract import Contract
     from data_contracts.workspace import Workspace
+    from models.cold_start.readiness import TypeReadiness
     from pipelines.cli.options import Options
     from pipelines.settings.settings import Settings
 
@@ -23,8 +24,24 @@ def model_name(workspace: "Workspace", name: str | None) -> str:
     if name is None and len(names) == 1:
         return names[0]
     found = f"no model {name}" if name else f"{len(names)} registered models and no --model"
+    if not names:
+        found = "; ".join([found, *(each.words for each in types_without_model(workspace))])
     hint = did_you_mean(name or "", names) or ("Name one with --model" if names else "Train one with `forewarn train`")
     raise UsageError(found, f"one of {', '.join(names) or 'the registered models, of which there is none'}", hint)
+
+
+def types_without_model(workspace: "Workspace") -> "tuple[TypeReadiness, ...]":
+    """Return how far the asset types are that have telemetry and no model."""
+    import pandas as pd
+
+    from data_contracts.contract.registered import recorded_type
+    from models.cold_start.readiness import untrained_types
+    from models.cold_start.type_models import type_models
+    from models.registry.registry import Registry
+
+    models = type_models(Registry(workspace))
+    modelled = {recorded_type(workspace.contracts, model.asset_type) for model in models}
+    return untrained_types(workspace, modelled, now=pd.Timestamp.now("UTC"))
 
 
 def named_contract(options: "Options", name: str) -> "Contract":

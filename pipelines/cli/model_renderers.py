@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from models.registry.reproduce import Reproduction
     from pipelines.jobs.train import TrainResult
     from pipelines.retraining.by_hand import RefittedPromotion
+    from pipelines.retraining.own_baselines import OwnBaselinesResult
+
+_MOST_WAITING = 20
 
 
 def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
@@ -68,6 +71,23 @@ def train(result: "TrainResult") -> Group:
     elif result.champion_reason.startswith("Promoted by request"):
         parts.append(Text(f"\n{result.champion_reason}", style="yellow"))
     return Group(*parts)
+
+
+def own_baselines(result: "OwnBaselinesResult") -> Group:
+    """Render which assets have a baseline of their own, and why the others do not."""
+    name = f"{result.model_name} version {result.from_version}"
+    if result.version is None:
+        head = f"{name} stays: no asset is due for a baseline of its own"
+    else:
+        new = ", ".join(result.handed_over) or "none"
+        head = f"{result.model_name} version {result.version} takes the place of version {result.from_version}; "
+        head += f"measured by a baseline of their own from now on: {new}"
+    lines = [f"{asset}: {why}" for asset, why in list(result.waiting.items())[:_MOST_WAITING]]
+    if len(result.waiting) > _MOST_WAITING:
+        lines.append(f"and {len(result.waiting) - _MOST_WAITING:,} more")
+    if result.dropped:
+        lines.append(f"dropped, as their machines were replaced: {', '.join(result.dropped)}")
+    return Group(Text(head), *(Text(line, style="dim") for line in lines))
 
 
 def _plants(result: "TrainResult") -> RenderableType:

@@ -51,6 +51,10 @@ def score(result: "ScoreResult") -> Group:
         f"from telemetry that is too old; {result.stale_after}": result.stale,
     }
     lines = [f"{what} ({len(names):,}): {_first_names(names)}" for what, names in others.items() if names]
+    lines += [f"{asset}: {words}" for asset, words in list(result.first_window.items())[:_MAX_LISTED]]
+    if result.own_baselines:
+        lines.append(f"measured by a baseline of their own, not their type's: {result.own_baselines:,}")
+    lines += [each.words for each in result.no_model]
     if held_back:
         lines.append(f"alarms held back at random, which nobody is to act on (policy.hold_back): {held_back:,}")
     if result.fail_later:

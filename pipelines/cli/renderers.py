@@ -55,6 +55,7 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "pipelines.jobs.audits:AuditList": monitoring_renderers.audit_list,
     "pipelines.jobs.audits:MissEstimate": monitoring_renderers.miss_estimate,
     "pipelines.jobs.train:TrainResult": model_renderers.train,
+    "pipelines.retraining.own_baselines:OwnBaselinesResult": model_renderers.own_baselines,
     "pipelines.jobs.shadow:ShadowReport": monitoring_renderers.shadow,
     "models.registry.reproduce:Reproduction": model_renderers.reproduction,
     "models.registry.promotion:Promoted": model_renderers.promoted,

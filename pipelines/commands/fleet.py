@@ -95,7 +95,8 @@ def demo(
         The number of machines in the fleet: 60, or 20 live.
     live : bool
         Instead, watch live telemetry: machines at 100 Hz send over a broker that fails once; what arrives is stored
-        once, becomes indicators and predictions, and the bearing that wears out is found. It takes three minutes.
+        once, becomes indicators and predictions, and the bearing that wears out is found; so is a pump that clogs up,
+        of a type that has never failed. It takes three minutes.
     options : Options
         The workspace, .forewarn-demo by default, and the form of the output. An earlier demonstration there is
         replaced; a folder that holds anything else is left alone.

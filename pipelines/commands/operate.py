@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 
-from pipelines.cli.arguments import event_time, model_name, settings_of, time_or_now
+from pipelines.cli.arguments import event_time, model_name, settings_of, time_or_now, types_without_model
 from pipelines.cli.options import DEFAULTS, Shared
 
 
@@ -52,7 +52,7 @@ def score(
             policy=settings_of(workspace).policy,
             progress=progress,
         )
-    return replace(result, top=top)
+    return replace(result, top=top, no_model=types_without_model(workspace))
 
 
 def serve(

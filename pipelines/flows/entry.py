@@ -31,7 +31,7 @@ def time_or_now(text: str | None) -> pd.Timestamp:
 
 
 MONITORED = ("failure", "condition", "anomaly")
-RETRAINED = ("failure",)
+RETRAINED = ("failure", "anomaly")
 """The targets of the champions that the flows of these names run for; of those that count cycles none is retrained."""
 
 

@@ -11,6 +11,7 @@ from pipelines.evidence.probation_status import roll_back
 from pipelines.flows.entry import MONITORED, is_transient, models_to_run, open_workspace_and_settings, time_or_now
 from pipelines.flows.retrain import retrain_model
 from pipelines.jobs.monitor import monitor_champion
+from pipelines.retraining.own_baselines import hand_over_baselines, has_baselines
 
 
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
@@ -31,10 +32,20 @@ def roll_back_model(workspace: str, model: str, version: int, now: str, why: str
     return result.to_dict()
 
 
+@task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
+def hand_over(workspace: str, model: str, now: str) -> dict[str, Any]:
+    """Measure the assets that have run long enough by a baseline of their own."""
+    opened, settings = open_workspace_and_settings(workspace)
+    result = hand_over_baselines(opened, model, now=time_or_now(now), settings=settings)
+    get_run_logger().info("%s: a baseline of their own for %s more assets", model, len(result.handed_over))
+    return result.to_dict()
+
+
 @flow(name="monitor")
 def monitor(workspace: str, model: str | None = None, now: str | None = None, act: bool = True) -> list[dict[str, Any]]:
     """Monitor every champion; retrain those whose decision is to retrain.
 
+    Under a model of anomalies that is not retrained, assets that have run long enough get a baseline of their own.
     Where a probation suggests to roll back, and probation.rolls_back is set, that is done instead.
 
     Parameters
@@ -64,6 +75,8 @@ def monitor(workspace: str, model: str | None = None, now: str | None = None, ac
             cause = "The monitor saw drift" if trigger == DRIFT else "A refresh is due"
             why = f"{cause}: " + " ".join(result["reasons"])
             result["retraining"] = retrain_model(workspace, name, at, why, trigger, result["urgent"])
+        elif settings.retrain.own_baseline is not None and has_baselines(opened, name):
+            result["own_baselines"] = hand_over(workspace, name, at)
     for state in states:
         state.result()  # raises the first failure, now that every model was monitored
     return results

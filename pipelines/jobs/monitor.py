@@ -19,7 +19,7 @@ from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcome_ledger import append_outcomes
 from models.promises.reference_rates import FALSE, MISSED
-from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide
+from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide, gates_for
 from pipelines.evidence.champion import MonitoredModel, load_champion, without_verdict
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
 from pipelines.evidence.promise_status import PromiseStatus
@@ -146,7 +146,8 @@ def decide_retraining(
     trigger: RetrainingTrigger = "drift",
 ) -> RetrainingDecision:
     """Decide whether to retrain; store the decision with its evidence, the rates and the outcomes."""
-    decision = decide(snapshot.evidence, settings.retrain, now=now, trigger=trigger)
+    gates = gates_for(snapshot.champion.experiment.target, settings.retrain)
+    decision = decide(snapshot.evidence, gates, now=now, trigger=trigger)
     records = open_records(workspace.records_url)
     name, version = snapshot.champion.model.name, snapshot.champion.model.version
     append_outcomes(records, snapshot.outcomes, model_name=name, model_version=version, now=now, since=snapshot.since)

@@ -24,7 +24,14 @@ from pipelines.evidence.alpha_ledger import ALPHA_LEFT
 from pipelines.evidence.champion import MonitoredModel, monitored_model
 from pipelines.evidence.monitoring_snapshot import observation_gaps
 from pipelines.evidence.promise_status import PromiseStatus, promise_status
-from pipelines.retraining.challenger import Holdout, challenger_experiment, contender, hold_out, plan_comparison
+from pipelines.retraining.challenger import (
+    Holdout,
+    challenger_experiment,
+    contender,
+    hold_out,
+    nothing_new,
+    plan_comparison,
+)
 from pipelines.retraining.refit import Refit, refit_promoted
 from pipelines.retraining.result import POSTPONED as POSTPONED
 from pipelines.retraining.result import PROMOTED as PROMOTED
@@ -71,9 +78,9 @@ def retrain_champion(
                 return _go_on(workspace, unfinished, settings, progress, clock)
         holdout = hold_out(workspace, model_name, settings, now=now, urgent=urgent)
         period, plan = plan_comparison(holdout, settings)
-        if not plan.made:
+        if not plan.made or (stands_still := nothing_new(holdout)) is not None:
             undecided = no_comparison(period, plan)
-            result = _result(holdout, None, undecided, why)
+            result = _result(holdout, None, undecided, why, stands_still if plan.made else None)
             # No evidence is used up, and no alpha spent: the next retraining may rest on the same outcomes.
             until = plan.check.figures["postponed_until"]
             evidence = {"comparison": undecided.to_dict(), "why": why, "postponed_until": until}
@@ -144,12 +151,24 @@ def _compare(workspace: Workspace, holdout: Holdout, challenger: MonitoredModel,
     )
 
 
-def _result(holdout: Holdout, challenger: MonitoredModel | None, comparison: Comparison, why: str) -> RetrainResult:
+def _result(
+    holdout: Holdout,
+    challenger: MonitoredModel | None,
+    comparison: Comparison,
+    why: str,
+    stands_still: str | None = None,
+) -> RetrainResult:
     """Return the result; without a challenger the retraining is postponed."""
     reasons = comparison.reasons
     if challenger is None:
         decision = POSTPONED
-        reasons += ("No challenger was trained: wait for more outcomes, or lengthen retrain.holdout.",)
+        nothing = (
+            "wait for more outcomes, or lengthen retrain.holdout."
+            if stands_still is None
+            else f"it would learn from nothing newer than the champion, as {stands_still}. Train a version of a later "
+            "healthy span with `forewarn train`, and promote it."
+        )
+        reasons += (f"No challenger was trained: {nothing}",)
     else:
         decision = PROMOTED if comparison.winner == CHALLENGER_WINS else REJECTED
     return RetrainResult(

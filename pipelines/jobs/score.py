@@ -1,7 +1,7 @@
 """Score the whole fleet from stored telemetry, and store predictions and features."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,8 @@ from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.scoring import DetailedScores, score_in_detail
 from models.artifact.staleness import Staleness, contract_of, staleness
+from models.cold_start.first_window import FirstWindows
+from models.cold_start.readiness import TypeReadiness
 from models.hold_back.draws import Draw, alarm_claim, draw_alarms
 from models.hold_back.policy import PolicySettings
 from models.labels.observation import observation_window
@@ -66,6 +68,9 @@ class ScoreResult:
     condition: str | None = None  # the channel that the model is about
     fail_later: int = 0  # then, of how many of these assets a failure is stored for a later time
     held_back: tuple[str, ...] | None = None  # assets whose alarm nobody is to act on; None where none ever is
+    first_window: Mapping[str, str] = field(default_factory=dict)  # assets whose first window is not complete, and why
+    own_baselines: int | None = None  # how many assets are measured by their own; None unless anomalies are detected
+    no_model: tuple[TypeReadiness, ...] = ()  # asset types with telemetry that no model is for
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -80,6 +85,9 @@ class ScoreResult:
             "silent": list(self.silent),
             "failed": list(self.failed),
             "retired": list(self.retired),
+            **({"first_window": dict(self.first_window)} if self.first_window else {}),
+            **({} if self.own_baselines is None else {"own_baselines": self.own_baselines}),
+            **({"no_model": [each.to_dict() for each in self.no_model]} if self.no_model else {}),
             "stale": list(self.stale),
             "stale_after": self.stale_after,
             **({} if self.clock == TIME else {"clock": self.clock.name}),
@@ -120,6 +128,9 @@ def score_fleet(
     progress("score", 1, 3)
     absent = absent_assets(workspace, model.artifact, history, cut_offs.fleet)
     running = cut_offs.active[~cut_offs.active["asset"].isin(list(absent))].reset_index(drop=True)
+    times = dict(zip(running["asset"], running["as_of"], strict=True))
+    starting = FirstWindows(workspace).reasons(model.artifact, times)
+    running = running[~running["asset"].isin(list(starting))].reset_index(drop=True)
     limit = _staleness(workspace, model.artifact, stale_after)
     run = _Run(model.artifact, history, running, limit) if len(running) else None
     progress("score", 2, 3)
@@ -158,7 +169,13 @@ def score_fleet(
         condition=None if about is None else about.channel,
         fail_later=later_failures(history, cut_offs) if cut_offs.own else 0,
         held_back=held_back if policy.hold_back else None,
+        first_window={asset: reason.words for asset, reason in starting.items()},
+        own_baselines=None if model.artifact.target != "anomaly" else _own_baselines(model.artifact, predicted),
     )
+
+
+def _own_baselines(artifact: Artifact, predicted: Sequence[Prediction]) -> int:
+    return sum(one.asset in artifact.baselines for one in predicted)
 
 
 def _draws(

@@ -15,6 +15,7 @@ from models.retraining.alpha_spending import AlphaWealth
 from models.retraining.comparison import Contender, plan_on
 from models.retraining.comparison_period import Period, period_after, short_holdout
 from models.retraining.comparison_plan import ComparisonPlan
+from models.training.fitting import declared_rate
 from models.training.samples import observation_rule
 from pipelines.evidence.alpha_ledger import alpha_wealth
 from pipelines.evidence.champion import MonitoredModel, load_champion, terms
@@ -108,5 +109,23 @@ def plan_comparison(holdout: Holdout, settings: Settings) -> tuple[Period, Compa
 
 def contender(candidate: MonitoredModel) -> Contender:
     """Return champion or challenger as the comparison takes it."""
-    model = candidate.model
-    return Contender(model.version, model.artifact, candidate.trained_until, model.reference)
+    model, declared = candidate.model, declared_rate(candidate.experiment)
+    return Contender(model.version, model.artifact, candidate.trained_until, model.reference, declared)
+
+
+def nothing_new(holdout: Holdout) -> str | None:
+    """Say why a challenger would learn nothing that the champion has not; None where it may.
+
+    A declared healthy span does not move on with time.
+    """
+    experiment, label = holdout.champion.experiment, holdout.champion.experiment.label
+    if experiment.target != "anomaly":
+        return None
+    learned = holdout.champion.trained_until
+    if label.healthy_until is not None and label.healthy_until <= learned + max(experiment.windows.window):
+        return f"its healthy span, label.healthy_until, ends at {label.healthy_until:%Y-%m-%d %H:%M}"
+    if label.healthy_for is not None:
+        first = holdout.history.telemetry.groupby("asset")["event_time"].min()
+        if not (first + label.healthy_for > learned + 2 * max(experiment.windows.window)).any():
+            return "no asset is new since: label.healthy_for takes the first weeks of each"
+    return None

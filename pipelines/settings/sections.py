@@ -75,6 +75,9 @@ class RetrainSettings(Gates):
     refit_limit: Share = 0.3
     """How far the refit may differ from that one on recent data: the alarm episodes that it drops, and those that it
     adds, as a share of the other's; and the change of the sum of its predictions."""
+    own_baseline: Annotated[Duration | None, OrWord("none")] = pd.Timedelta(days=14)
+    """Under a model of anomalies, how long an asset has to have been quiet to be measured by a baseline of its own
+    rather than its type's; "none" for never."""
     actor: str = "forewarn"
     """Who is written into the ledger when a flow promotes."""
 

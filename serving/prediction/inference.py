@@ -52,6 +52,8 @@ def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> As
         features = extract(query.history, query.cut_offs, recipe)
     else:
         features = extract_rows(batch.rows, query, recipe)
+    if artifact.baselines:
+        features.index = pd.Index(query.assets, name="asset")
     scored = predict_with_reasons(artifact, features, query)
     reasons = scored.reasons
     if recipe.lookback > _NO_TIME:
@@ -186,7 +188,12 @@ class _Run:
         codes = stored.reason_codes or [None] * len(stored.reasons)
         return cls(
             as_of=microseconds_of(stored.as_of),
-            features=pd.DataFrame(stored.features, columns=artifact.recipe.index, copy=False),
+            features=pd.DataFrame(
+                stored.features,
+                index=pd.Index(stored.assets, name="asset") if artifact.baselines else None,
+                columns=artifact.recipe.index,
+                copy=False,
+            ),
             places={asset: place for place, asset in enumerate(stored.assets)},
             read_at=[UNKNOWN if time is None else microseconds_of(time) for time in stored.read_at],
             reasons=[stored_reason(*of) for of in zip(stored.reasons, codes, strict=True)],

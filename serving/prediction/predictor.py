@@ -21,8 +21,11 @@ from models.artifact.absences import ObservationTerms, assets_beyond
 from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.staleness import Staleness, contract_of
+from models.cold_start.first_window import FirstWindows
+from models.cold_start.untrained_types import UntrainedTypes
 from models.hold_back.draws import alarm_claim, draw_alarms
 from models.hold_back.policy import PolicySettings
+from serving.deployment.bundled_model import find_bundled_model
 from serving.deployment.champion import Champion, Clock
 from serving.http import metrics, request_context
 from serving.http.idempotency import IdempotentRequest
@@ -85,6 +88,8 @@ class Predictor:
         self._shadow = shadow
         self._builder: ResponseBuilder | None = None
         self._runs = StoredRuns(workspace)
+        self._first_windows = FirstWindows(workspace)
+        self._untrained = UntrainedTypes(workspace, with_registry=find_bundled_model() is None)
         self._skew = pd.Timedelta(seconds=settings.clock_skew_seconds)
         self._compute_lock = threading.Lock()
 
@@ -212,7 +217,7 @@ class Predictor:
         """Return the assets that get no prediction, with the reasons: unknown, not running, or a broken contract."""
         asset_type = artifact.recipe.asset_type
         fleet, latest = self.stored.fleet(asset_type), self.stored.latest_telemetry(asset_type)
-        excluded = unknown_assets(fleet, latest, assets)
+        excluded = self._untrained.reasons(unknown_assets(fleet, latest, assets), fleet.types(), self.clock())
         if read is not None and excluded and not fleet.types() and not latest.known_times():
             # Where no assets are recorded, as with a bundled model, every asset is accepted.
             excluded = {}
@@ -229,7 +234,9 @@ class Predictor:
         at = {asset: present.get(asset, now) for asset in known}
         absent = self._beyond(artifact, at) | states.reasons(at, terms)
         running = dict.fromkeys((asset for asset in known if asset not in absent), now)
-        return excluded | absent | self.stored.broken_contracts(asset_type).reasons(running)
+        broken = self.stored.broken_contracts(asset_type).reasons(running)
+        new = self._first_windows.reasons(artifact, {asset: at[asset] for asset in running})
+        return excluded | absent | new | broken
 
     def _beyond(self, artifact: Artifact, at: Mapping[str, pd.Timestamp]) -> dict[str, Reason]:
         """Return the assets whose condition is beyond the model's threshold already, by what is stored."""

@@ -156,12 +156,15 @@ class ResponseBuilder:
             threshold=artifact.threshold if has_prediction else None,
             alert=bool(predicted.alerts[row]) if has_prediction else None,
             drivers=[_driver(driver) for driver in predicted.drivers[row]] if has_prediction else [],
+            target=artifact.target,
             model_name=self.champion.name,
             model_version=self.champion.version,
             model_digest=artifact.digest,
         )
         if artifact.target == "anomaly":
             answer["anomaly_score"] = value
+            if has_prediction:
+                answer["baseline"] = "own" if answer["asset"] in artifact.baselines else "type"
         add_cycles(answer, artifact.clock)
         if answer["asset"] in predicted.provenance:
             answer["provenance"] = predicted.provenance[answer["asset"]]

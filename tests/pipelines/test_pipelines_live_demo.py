@@ -1,9 +1,16 @@
 """The demonstration of live telemetry: nothing lost or doubled through an outage, the worn machine is found."""
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 
-from pipelines.demo.live import wear_tests
+from data_contracts.tables.history import read_history
+from data_contracts.workspace import Workspace
+from models.artifact.scoring import score
+from pipelines.demo.live import quiet_pump, wear_tests
 from pipelines.demo.live.live_demo import LiveStory, run_live_demo
+from pipelines.evidence.champion import load_champion
 from tests.live_broker import why_not
 
 pytestmark = pytest.mark.slow
@@ -18,7 +25,8 @@ def test_an_outage_loses_nothing_and_the_worn_machine_is_found(tmp_path, monkeyp
     monkeypatch.setattr(wear_tests, "TESTS", 3)
     if not installed:
         monkeypatch.setattr("pipelines.live.broker.start_broker.mosquitto_program", lambda: None)
-    story = LiveStory(machines=8, seconds=45, worn_after=40, outage_at=8, outage=3, corrected_at=2, corrected_for=40)
+    at = {"worn_after": 40, "outage_at": 8, "outage": 3, "corrected_at": 2, "corrected_for": 40, "pump_clogs": 12}
+    story = LiveStory(machines=8, seconds=45, **at)
     said: list[str] = []
     result = run_live_demo(tmp_path, story, say=said.append)
     assert result.exit_status == 0, result.to_dict()
@@ -43,3 +51,21 @@ def test_an_outage_loses_nothing_and_the_worn_machine_is_found(tmp_path, monkeyp
     assert effect["override"]["command"] == "acknowledged"
     assert "at most 100 degC a second" in effect["rejected"]["rejection"]
     assert [line.partition(":")[0] for line in said if "bearing_temperature" in line] == ["override", "rejected"]
+    check_the_pump(result.workspace, story, said)
+
+
+def check_the_pump(workspace: Workspace, story: LiveStory, said: list[str]) -> None:
+    """By the event times of what is stored, whenever it arrived: quiet until it clogs up, and then unusual."""
+    history = read_history(workspace, quiet_pump.ASSET_TYPE)
+    assert (history.telemetry["event_time"].sort_values().diff().dropna() == pd.Timedelta("1s")).all()
+    telemetry = history.telemetry.assign(known_time=history.telemetry["event_time"])
+    ends = telemetry["event_time"].max()
+    clogs = ends - pd.Timedelta(seconds=story.seconds - story.pump_clogs)
+    times = pd.date_range(ends - pd.Timedelta(seconds=story.seconds), ends, freq="1s", unit="us")
+    artifact = load_champion(workspace, "live-pump").model.artifact
+    scored = score(artifact, replace(history, telemetry=telemetry), pd.DataFrame({"asset": "pump-001", "as_of": times}))
+    alerts = scored.loc[scored["alert"], "as_of"]
+    assert alerts.min() > clogs
+    assert len(alerts) > 10
+    # Where it was stored in time, it was said.
+    assert sum("pump-001 is unusual" in line for line in said) <= 1

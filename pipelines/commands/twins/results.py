@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from models.cold_start.asset_start import AssetStart
+
 
 @dataclass(frozen=True)
 class TwinList:
@@ -47,9 +49,10 @@ class ShownTwin:
     """The state of one twin."""
 
     state: TwinState
+    answered: Sequence["AssetStart"] = ()  # how each model of its type answers for it
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the state as the endpoint does."""
+        """Return the state as the endpoint does, and how models answer for the asset."""
         state, twin = self.state, self.state.twin
         return {
             "asset": twin.asset,
@@ -62,6 +65,7 @@ class ShownTwin:
             "properties": {name: self._property(name, own) for name, own in state.properties.items()},
             "looked_back_to": state.looked_back_to,
             "commands": [vars(command) for command in state.commands],
+            "answered": [each.to_dict() for each in self.answered],
         }
 
     def __rich__(self) -> "Group":
@@ -91,6 +95,7 @@ class ShownTwin:
         if state.twin.contract is None:
             notes.append(f"No contract says what the properties of a {state.twin.asset_type or 'nameless type'} are")
         notes += map(_command_words, state.commands)
+        notes += [f"Answered by: {each.words}" for each in self.answered]
         return Group(Text(head, style="bold"), table, *map(Text, notes))
 
     def _property(self, name: str, own: PropertyState) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def listed(*, asset_type: str | None = None, options: Shared = DEFAULTS) -> Any:
 
 
 def show(asset: str, *, as_of: str | None = None, options: Shared = DEFAULTS) -> Any:
-    """Show the state of an asset: each property with its source, its times and what it covers.
+    """Show the state of an asset: each property with its source, its times and what it covers; and what answers for it.
 
     Parameters
     ----------
@@ -40,7 +40,9 @@ def show(asset: str, *, as_of: str | None = None, options: Shared = DEFAULTS) ->
     from data_contracts.errors import UsageError
     from data_contracts.records.records import open_records
     from data_contracts.twin_state.twins import find_twin, state_of
-    from pipelines.cli.arguments import time_or_now
+    from models.cold_start.asset_start import asset_starts
+    from models.registry.registry import Registry
+    from pipelines.cli.arguments import settings_of, time_or_now
     from pipelines.commands.twins.results import ShownTwin
 
     workspace, now = options.open(), present()
@@ -48,7 +50,17 @@ def show(asset: str, *, as_of: str | None = None, options: Shared = DEFAULTS) ->
     if at is not None and at > now:
         raise UsageError(f"the future time {at.isoformat()}", "a time up to now", "Leave --as-of out for the present")
     twin = find_twin(workspace, asset)
-    return ShownTwin(state_of(workspace, open_records(workspace.records_url), twin, now=now, as_of=at))
+    state = state_of(workspace, open_records(workspace.records_url), twin, now=now, as_of=at)
+    answered = asset_starts(
+        workspace,
+        Registry(workspace),
+        asset,
+        twin.asset_type,
+        now=now if at is None else at,
+        span=settings_of(workspace).retrain.own_baseline,
+        plant=twin.plant,
+    )
+    return ShownTwin(state, answered)
 
 
 def log(asset: str, *, rejected: bool = False, limit: int = 100, options: Shared = DEFAULTS) -> Any:

@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from models.experiment.experiment_file import load_experiment
 from pipelines.demo.live.corrections import Corrected, correct, effect_of
 from pipelines.demo.live.event_time_alerts import foreseen_failures
 from pipelines.demo.live.live_demo_result import LiveDemoResult, first_alerts, summarise
+from pipelines.demo.live.quiet_pump import PumpPublisher, QuietPump, learn_healthy_pump
 from pipelines.demo.live.wear_tests import record_wear_tests
 from pipelines.fleet.live.faults import plan_faults
 from pipelines.fleet.live.machines.live_plant import ASSET_TYPE, LivePlant, make_live_plant, second_of, wear_out
 from pipelines.fleet.live.outputs import OutputSettings, opened_outputs
-from pipelines.fleet.live.run import LiveResult, Pace, run_live, stopped_by_signals
+from pipelines.fleet.live.run import LiveResult, Output, Pace, run_live, stopped_by_signals
 from pipelines.following.followed_listening import FollowedListening, listen_and_follow
 from pipelines.indicators.definitions import define
 from pipelines.indicators.follow import IndicatorFollower
@@ -55,6 +56,7 @@ class LiveStory:
     corrected: str = "cnc-002"
     corrected_at: int = 15  # seconds
     corrected_for: int = 20  # seconds
+    pump_clogs: int = 70  # seconds after which the pump, whose type has never failed, begins to clog up
 
     def __post_init__(self) -> None:
         assets = make_live_plant(self.seed, self.machines).assets
@@ -85,14 +87,17 @@ class _Seen:
         for risk in result.risks:
             if risk.alert and risk.asset not in self.announced:
                 self.announced.add(risk.asset)
-                self.say(f"alert: {risk.asset} fails within 30 s with a probability of {risk.probability:.0%}")
+                if risk.anomaly_score is not None:
+                    self.say(f"alert: {risk.asset} is unusual, though none of its type has ever failed")
+                else:
+                    self.say(f"alert: {risk.asset} fails within 30 s with a probability of {risk.probability:.0%}")
 
 
 def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = silent, say: Say) -> LiveDemoResult:
     """Play the demonstration in a workspace in the empty folder `root`; `say` is called with a line for each step."""
     workspace = init_workspace(root)
     plant = make_live_plant(story.seed, story.machines)
-    _learn(workspace, plant, progress, say)
+    learned = _learn(workspace, plant, progress, say)
     broker, seen = broker_process(root / "broker", free_port()), _Seen(say)
     broker.start()
     try:
@@ -100,8 +105,9 @@ def run_live_demo(root: Path, story: LiveStory, *, progress: ProgressCallback = 
         with _listening(workspace, broker, seen) as listening:
             began = pd.Timestamp.now("UTC").ceil("s")
             wear_out(plant, story.worn, began, pd.Timedelta(seconds=story.worn_after))
+            pump = QuietPump(story.seed, second_of(began) + story.pump_clogs, recorded_until=second_of(learned))
             # The edge closes when everything is confirmed, and so stored.
-            run, corrected = _run_plant(workspace, plant, story, broker, began, say)
+            run, corrected = _run_plant(workspace, plant, pump, story, broker, began, say)
         listened = listening.result()
     finally:
         broker.stop()
@@ -140,6 +146,7 @@ def _listening(workspace: Workspace, broker: BrokerProcess, seen: _Seen) -> Iter
 def _run_plant(
     workspace: Workspace,
     plant: LivePlant,
+    pump: QuietPump,
     story: LiveStory,
     broker: BrokerProcess,
     began: pd.Timestamp,
@@ -149,6 +156,15 @@ def _run_plant(
     pace = Pace(since=second_of(began), until=second_of(began) + story.seconds)
     settings = OutputSettings(over=("arrow",), broker=broker.settings, spool=workspace.root / "edge")
     faults = plan_faults(story.seed, 0.0, ())
+
+    @asynccontextmanager
+    async def outputs() -> AsyncIterator[Sequence[Output]]:
+        async with opened_outputs(plant, faults, pace, settings) as opened:
+            publisher = PumpPublisher(pump, broker.settings, workspace.root / "pump")
+            try:
+                yield [*opened, publisher]
+            finally:
+                await publisher.close()
 
     async def fail_once() -> None:
         await asyncio.sleep(story.outage_at)
@@ -169,7 +185,7 @@ def _run_plant(
             failing, correcting = asyncio.create_task(fail_once()), asyncio.create_task(correct_once())
             try:
                 await asyncio.sleep(max(0.0, (began - pd.Timestamp.now("UTC")).total_seconds()))
-                result = await run_live(plant, pace, opened_outputs(plant, faults, pace, settings), faults, stop)
+                result = await run_live(plant, pace, outputs(), faults, stop)
             finally:
                 failing.cancel()
                 correcting.cancel()
@@ -187,8 +203,8 @@ def _what(broker: BrokerProcess) -> str:
     return broker.name if isinstance(broker, MosquittoProcess) else f"{broker.name}, as Mosquitto is not installed"
 
 
-def _learn(workspace: Workspace, plant: LivePlant, progress: ProgressCallback, say: Say) -> None:
-    """Record the wear tests, compute their indicators and train on them."""
+def _learn(workspace: Workspace, plant: LivePlant, progress: ProgressCallback, say: Say) -> pd.Timestamp:
+    """Record the wear tests, compute their indicators and train on them; return when what is recorded ends."""
     now = pd.Timestamp.now("UTC").floor("s")
     say(f"recording wear tests of {len(plant)} machines at 100 Hz")
     tests = record_wear_tests(workspace, plant, now, progress)
@@ -199,3 +215,6 @@ def _learn(workspace: Workspace, plant: LivePlant, progress: ProgressCallback, s
     last = f"split.test_start={tests.begins[-1].isoformat()}"
     experiment = load_experiment(EXPERIMENT, [last], contracts=workspace.contracts)
     train_experiment(workspace, experiment, now=now, progress=progress, insist=True)
+    say("learning how a coolant pump runs, of a type without failures")
+    learn_healthy_pump(workspace, QuietPump(plant.seed), now)
+    return now

@@ -37,8 +37,11 @@ class FirstAlert:
     probability: float
     failed: pd.Timestamp | None  # when the machine failed; None if it did not
     drivers: tuple[str, ...]  # in words
+    anomaly_score: float | None = None  # where there is no probability: of a machine whose type has never failed
 
     def __str__(self) -> str:
+        if self.anomaly_score is not None:
+            return f"{self.asset} (anomaly score {self.anomaly_score:.2f}), of a type without failures"
         return f"{self.asset} ({self.probability:.0%}), {self._when}"
 
     @property
@@ -130,7 +133,12 @@ def first_alerts(workspace: Workspace, results: Sequence[ScoreResult], run: Live
             if risk.alert and risk.asset not in found and risk.as_of is not None:
                 words = _drivers(workspace, result.model_name, risk.asset, risk.as_of)
                 found[risk.asset] = FirstAlert(
-                    risk.asset, risk.as_of, risk.probability or 0.0, failed.get(risk.asset), words
+                    risk.asset,
+                    risk.as_of,
+                    risk.probability or 0.0,
+                    failed.get(risk.asset),
+                    words,
+                    risk.anomaly_score,
                 )
     return tuple(found.values())
 

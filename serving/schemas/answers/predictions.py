@@ -8,6 +8,7 @@ from typing_extensions import TypeAliasType, TypedDict  # pydantic reads those o
 from serving.schemas.answers.times import Time
 
 _PAST_TIME = ["2015-03-05T06:00:00Z"]
+Target = TypeAliasType("Target", Literal["failure", "remaining_life", "condition", "anomaly"])
 Status = TypeAliasType("Status", Literal["ok", "stale", "abstained", "failed", "retired"])
 # Those of `models.artifact.reasons`, which a client does not have.
 ReasonCode = TypeAliasType(
@@ -24,6 +25,8 @@ ReasonCode = TypeAliasType(
         "no_features",
         "unknown_asset",
         "asset_type",
+        "no_model",
+        "first_window",
         "other",
     ],
 )
@@ -149,6 +152,22 @@ class PredictionAnswer(TypedDict):
         ]
     ]
     drivers: Annotated[list[DriverAnswer], Field(description="What drives the prediction, largest share first.")]
+    target: Annotated[
+        Target,
+        Field(
+            description="What the model that answers predicts, and so what alert means: a failure within the horizon, "
+            "or, with anomaly, that the telemetry is unusual, which is no probability of a failure."
+        ),
+    ]
+    baseline: NotRequired[
+        Annotated[
+            Literal["type", "own"],
+            Field(
+                description="Given where the model detects anomalies: whether the asset is measured by what is usual "
+                "for its type, or, once it has run long enough, for itself."
+            ),
+        ]
+    ]
     model_name: str
     model_version: int
     model_digest: Annotated[str, Field(description="Models of equal digest predict the same.")]
