@@ -65,3 +65,9 @@ def asset_outcomes(engine: sa.Engine, asset: str, *, since: pd.Timestamp | None 
     if since is not None:
         query = query.where(table.at > since)
     return read_frame(engine, query)
+
+
+def count_predictions(engine: sa.Engine) -> int:
+    """Count the stored predictions of all models."""
+    with storage_errors(engine), engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(Prediction.table)).scalar_one())

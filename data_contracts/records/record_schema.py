@@ -92,5 +92,9 @@ def _column(name: str, annotation: Any) -> "sa.Column[Any]":
     options = getattr(python_type, "__metadata__", None) or [_SQL_TYPES[get_origin(python_type) or python_type]]
     column = options[0] if isinstance(options[0], sa.Column) else sa.Column(options[0])
     column.name = column.key = name
+    if isinstance(column.type, sa.String):
+        # Ordered by code points, as SQLite and Python do, whatever the server's language.
+        by_code_point = type(column.type)(column.type.length, collation="C")
+        column.type = column.type.with_variant(by_code_point, "postgresql")
     column.nullable = NoneType in types
     return column
