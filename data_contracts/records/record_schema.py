@@ -73,12 +73,15 @@ class Record:
 
     table: ClassVar[sa.Table]
 
-    def __init_subclass__(cls, *, table: str, serial: bool = False, unique: Sequence[str] = ()) -> None:
-        """Define the table; `serial` adds a running number ``id`` as its key."""
+    def __init_subclass__(
+        cls, *, table: str, serial: bool = False, unique: Sequence[str] = (), indexes: Sequence[Sequence[str]] = ()
+    ) -> None:
+        """Define the table; `serial` adds a running number ``id`` as its key, `indexes` lists the columns of each."""
         columns = [_column(name, annotation) for name, annotation in inspect.get_annotations(cls).items()]
         key = [sa.Column("id", sa.Integer, primary_key=True)] if serial else []
         constraints = [sa.UniqueConstraint(*unique)] if unique else []
-        cls.table = sa.Table(table, METADATA, *key, *columns, *constraints)
+        several = [sa.Index("_".join(["ix", table, *names]), *names) for names in indexes]
+        cls.table = sa.Table(table, METADATA, *key, *columns, *constraints, *several)
 
     def values(self) -> dict[str, Any]:
         """Return the fields that are set, by column name."""

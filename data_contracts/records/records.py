@@ -5,15 +5,15 @@ use only what both understand.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.records.database.connections import connect
+from data_contracts.records.database.frames import read_frame as read_frame
 from data_contracts.records.database.storage_errors import storage_errors as storage_errors
 from data_contracts.records.database.tables_there import create_missing
-from data_contracts.records.record_schema import Instant, Json, Record
+from data_contracts.records.record_schema import Record
 from data_contracts.records.record_types import Decision as Decision
 from data_contracts.records.record_types import MonitorRun as MonitorRun
 from data_contracts.records.record_types import Prediction as Prediction
@@ -35,15 +35,23 @@ def predictions(
     engine: sa.Engine,
     *,
     model_name: str | None = None,
+    model_version: int | None = None,
     since: pd.Timestamp | None = None,
     until: pd.Timestamp | None = None,
     asset: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Read predictions with ``since < as_of <= until``, ordered by cut-off, asset and the time they were made."""
+    """Read predictions with ``since < as_of <= until``, ordered by cut-off, asset and the time they were made.
+
+    There may be millions: name the columns that are needed.
+    """
     table = Prediction.table.c
-    query = sa.select(Prediction.table).order_by(table.as_of, table.asset, table.made_at, table.prediction_id)
+    query = sa.select(*(Prediction.table.c if columns is None else (table[name] for name in columns)))
+    query = query.order_by(table.as_of, table.asset, table.made_at, table.prediction_id)
     if model_name is not None:
         query = query.where(table.model_name == model_name)
+    if model_version is not None:
+        query = query.where(table.model_version == model_version)
     if since is not None:
         query = query.where(table.as_of > since)
     if until is not None:
@@ -95,24 +103,3 @@ def list_records(engine: sa.Engine, record_type: type[Record], *, model_name: st
     table = record_type.table
     query = sa.select(table).order_by(table.c.id)
     return read_frame(engine, query if model_name is None else query.where(table.c.model_name == model_name))
-
-
-def read_frame(engine: sa.Engine, query: sa.Select[Any]) -> pd.DataFrame:
-    """Read the rows of a query, each column with its own type even if there are no rows."""
-    with storage_errors(engine), engine.connect() as connection:
-        rows = connection.execute(query).all()
-    frame = pd.DataFrame([tuple(row) for row in rows], columns=[column.name for column in query.selected_columns])
-    return frame.astype({column.name: _dtype(column) for column in query.selected_columns})
-
-
-def _dtype(column: sa.ColumnElement[Any]) -> str:
-    nullable = bool(getattr(column, "nullable", True))
-    if isinstance(column.type, Instant):
-        return "datetime64[us, UTC]"
-    if isinstance(column.type, Json):
-        return "object"
-    if isinstance(column.type, sa.Boolean):
-        return "bool"
-    if isinstance(column.type, sa.Integer):
-        return "Int64" if nullable else "int64"
-    return "float64" if isinstance(column.type, sa.Float) else "str"

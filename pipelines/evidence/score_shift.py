@@ -26,8 +26,11 @@ def moved_scores(records: Records, champion: MonitoredModel, *, now: pd.Timestam
     if promoted is None or now < promoted + REFERENCE + RECENT:
         return
     spans = ((promoted, promoted + REFERENCE), (now - RECENT, now))
-    scores = [predictions(records, model_name=name, since=start, until=end) for start, end in spans]
-    before, after = (frame.loc[frame["model_version"] == version, ["asset", "probability"]] for frame in scores)
+    columns = ("asset", "probability")
+    before, after = (
+        predictions(records, model_name=name, model_version=version, since=start, until=end, columns=columns)
+        for start, end in spans
+    )
     shift = score_drift(before, after)
     if shift.p_value <= settings.diagnosis.false_discovery:
         yield (

@@ -87,7 +87,7 @@ def test_who_may_only_read_reads(guarded: PostgresServer) -> None:
     assert "Grant its user" in refused(reader)
     add_predictions(open_records(url), [prediction("p1")])
     with open_records(url).begin() as connection:
-        connection.exec_driver_sql("DROP INDEX ix_predictions_as_of")  # as in tables that an earlier version made
+        connection.exec_driver_sql("DROP INDEX ix_predictions_asset_as_of")  # as in tables that an earlier version made
     guarded.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {GUARDED}", "reader")
     records = open_records(reader)
     assert predictions(records)["prediction_id"].tolist() == ["p1"]
@@ -104,7 +104,7 @@ def test_tables_of_an_earlier_version_are_completed(postgres: PostgresServer) ->
     made = {index.name for table in METADATA.tables.values() for index in table.indexes}
     with records.begin() as connection:
         connection.exec_driver_sql("DROP TABLE leases")
-        connection.exec_driver_sql("DROP INDEX ix_predictions_asset")
+        connection.exec_driver_sql("DROP INDEX ix_predictions_asset_as_of")
     inspector = sa.inspect(open_records(url))
     assert "leases" in inspector.get_table_names()
     assert {index["name"] for of in inspector.get_multi_indexes().values() for index in of} >= made
