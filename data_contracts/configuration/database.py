@@ -51,7 +51,7 @@ class DatabaseSettings:
     by default as long as for a lock."""
 
 
-NAMES = tuple(each.name for each in fields(DatabaseSettings))  # type: ignore[arg-type]
+NAMES = tuple(each.name for each in fields(DatabaseSettings))
 
 
 def is_server(url: str) -> bool:

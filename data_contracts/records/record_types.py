@@ -186,6 +186,16 @@ class Lease(Record, table="leases"):
 
 
 @dataclass(frozen=True)
+class SqlImport(Record, table="sql_imports"):
+    """Up to where an import from another database has come; see `sql_source.import_state`."""
+
+    name: Annotated[str, sa.Column(sa.String(255), primary_key=True)]
+    watermark: Mapping[str, str] | None  # the last one imported, with its type
+    pending: Mapping[str, str] | None  # up to where the chunk goes that is being stored
+    at: pd.Timestamp
+
+
+@dataclass(frozen=True)
 class TokenRow(Record, table="tokens", serial=True):
     """A token of the endpoint; only its digest is stored."""
 
