@@ -25,6 +25,7 @@ class PostgresServer:
 
     folder: Path
     port: int
+    durable: bool = False
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -54,7 +55,8 @@ class PostgresServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = [_program("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        options += [] if self.durable else ["-c", "fsync=off"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, *options], stdout=log, stderr=log, cwd=self.folder, **_as_other()
@@ -91,8 +93,8 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """Give a running server; it is gone afterwards, and so is all it stored."""
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Give a running server; it is gone afterwards, and so is all it stored. A durable one flushes every commit."""
     # Not below pytest's own folder: only its owner may enter that, and PostgreSQL runs as somebody else.
     with tempfile.TemporaryDirectory(prefix="forewarn-postgres-", ignore_cleanup_errors=True) as made:
         folder, user = Path(made), _other_user()
@@ -102,7 +104,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         subprocess.run(program, check=True, capture_output=True, cwd=folder, **_as_other())
         rules = folder / "data" / "pg_hba.conf"
         rules.write_text(f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
-        server = PostgresServer(folder, _free_port())
+        server = PostgresServer(folder, _free_port(), durable)
         try:
             server.start()
             yield server
