@@ -1,12 +1,13 @@
 """The workspace: the folder that holds all embedded state; delete it and nothing is left."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from data_contracts.configuration.database import DatabaseSettings, given_settings, with_database_settings
 from data_contracts.configuration.places import read_toml
 from data_contracts.configuration.values import build, configuration
 from data_contracts.errors import NotFoundError, UsageError
@@ -21,6 +22,9 @@ _INITIAL = """\
 # records = "..."     # predictions, ledger: an SQLAlchemy URL         FOREWARN_RECORDS_URL
 # mlflow = "..."      # experiments, models: an MLflow tracking URI    FOREWARN_MLFLOW_URI
 # artifacts = "..."   # model files: a folder or an MLflow artifact location
+
+# [database]           # how PostgreSQL is used for the records, if they are there
+# pool_size = 5        # connections a process keeps open              FOREWARN_DATABASE_POOL_SIZE
 """
 
 
@@ -41,6 +45,7 @@ class StorageSettings:
 @configuration
 class _File:
     storage: StorageSettings = StorageSettings()
+    database: DatabaseSettings = DatabaseSettings()
 
 
 @dataclass(frozen=True)
@@ -139,11 +144,12 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
             f"a folder with a {SETTINGS_FILE}",
             "Create one with `forewarn init`, or name another with --workspace",
         )
-    storage, home = _read_storage(settings), root.resolve()
+    (storage, database), home = _read_stores(settings, environ), root.resolve()
+    records = environ.get("FOREWARN_RECORDS_URL") or storage.records or f"sqlite:///{home / 'records.db'}"
     return Workspace(
         root=home,
         tables_url=environ.get("FOREWARN_TABLES_URL") or storage.tables or str(home / "tables"),
-        records_url=environ.get("FOREWARN_RECORDS_URL") or storage.records or f"sqlite:///{home / 'records.db'}",
+        records_url=with_database_settings(records, database),
         mlflow_uri=environ.get("FOREWARN_MLFLOW_URI") or storage.mlflow or f"sqlite:///{home / 'mlflow.db'}",
         artifacts_url=storage.artifacts or str(home / "artifacts"),
     )
@@ -160,7 +166,11 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _read_storage(settings: Path) -> StorageSettings:
+def _read_stores(settings: Path, environ: Mapping[str, str]) -> tuple[StorageSettings, dict[str, Any]]:
+    """Read where the stores are, and what is set of the database; the other sections are the flows' own."""
     content, source = read_toml(settings)
-    # The other sections are the flows' own.
-    return build(_File, {name: table for name, table in content.items() if name == "storage"}, source).storage
+    own = {name: table for name, table in content.items() if name in ("storage", "database")}
+    file = build(_File, own, source)
+    database, places = given_settings(own.get("database", {}), environ)
+    build(_File, {"database": database}, replace(source, places=places))
+    return file.storage, database

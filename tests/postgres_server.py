@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 _PATIENCE = 60.0
+GUARDED = "guarded"
+"""The one user who needs a password; tests make it."""
 
 
 @dataclass
@@ -23,17 +25,38 @@ class PostgresServer:
 
     folder: Path
     port: int
+    durable: bool = False
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def url(self) -> str:
         """Return its address as the records take it."""
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
+        return self.url_of("postgres")
+
+    def url_of(self, database: str, user: str = "postgres") -> str:
+        """Return the address of a database."""
+        return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{database}"
+
+    def make_database(self, name: str) -> str:
+        """Make an empty database that orders texts as people do, as a plant's does; return its address."""
+        self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.run(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en'")
+        return self.url_of(name)
+
+    def run(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Execute a statement as the server's owner; return its rows."""
+        import psycopg
+
+        address = self.url_of(database).replace("+psycopg", "")
+        with psycopg.connect(address, autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return [] if cursor.description is None else cursor.fetchall()
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = [_program("postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)]
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        options += [] if self.durable else ["-c", "fsync=off"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, *options], stdout=log, stderr=log, cwd=self.folder, **_as_other()
@@ -70,8 +93,8 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """Give a running server; it is gone afterwards, and so is all it stored."""
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Give a running server; it is gone afterwards, and so is all it stored. A durable one flushes every commit."""
     # Not below pytest's own folder: only its owner may enter that, and PostgreSQL runs as somebody else.
     with tempfile.TemporaryDirectory(prefix="forewarn-postgres-", ignore_cleanup_errors=True) as made:
         folder, user = Path(made), _other_user()
@@ -79,7 +102,9 @@ def postgres_server() -> Iterator[PostgresServer]:
             os.chown(folder, user.pw_uid, user.pw_gid)
         program = [_program("initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "--no-sync"]
         subprocess.run(program, check=True, capture_output=True, cwd=folder, **_as_other())
-        server = PostgresServer(folder, _free_port())
+        rules = folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        server = PostgresServer(folder, _free_port(), durable)
         try:
             server.start()
             yield server

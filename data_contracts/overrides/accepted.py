@@ -9,6 +9,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.overrides.override_rows import with_overrides
+from data_contracts.records.database.database_url import parse_url
 from data_contracts.records.group_commit import BUSY_SECONDS
 from data_contracts.records.records import storage_errors
 from data_contracts.records.records_handle import RecordsHandle
@@ -43,7 +44,7 @@ class _Records:
 
 @lru_cache(maxsize=8)
 def _records(url: str) -> _Records:
-    parsed = sa.make_url(url)
+    parsed = parse_url(url)
     in_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
     return _Records(RecordsHandle(url, BUSY_SECONDS), Path(str(parsed.database)) if in_file else None)
 

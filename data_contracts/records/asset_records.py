@@ -1,10 +1,12 @@
 """Predictions, answers and outcomes by asset or by prediction id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import pandas as pd
 import sqlalchemy as sa
 
+from data_contracts.records.outcome_records import WITHDRAWN
 from data_contracts.records.record_types import Answer, OutcomeRow, Prediction
 from data_contracts.records.records import read_frame, storage_errors
 
@@ -18,15 +20,34 @@ def newest_predictions(
 
     Among predictions of one cut-off the one made last counts.
     """
-    table = Prediction.table.c
-    newest_first = (table.as_of.desc(), table.made_at.desc(), table.prediction_id)
-    rank = sa.func.row_number().over(partition_by=table.asset, order_by=newest_first)
-    matching = sa.select(table.prediction_id, rank.label("rank")).where(
-        table.model_name == model_name, table.model_version == model_version, table.as_of.between(since, until)
+    table, fleet = Prediction.table.c, _assets_with_predictions()
+    # As an expression, so that no database prefers the index of a model's cut-offs, which holds those of all assets.
+    of_model = sa.func.coalesce(table.model_name, "") == model_name
+    newest = (
+        sa.select(table.prediction_id)
+        .where(table.asset == fleet.c.asset, of_model, table.model_version == model_version)
+        .where(table.as_of.between(since, until))
+        .order_by(*_newest_first())
+        .limit(1)
+        .correlate(fleet)
+        .scalar_subquery()
     )
-    ranked = matching.subquery()
-    query = sa.select(Prediction.table).join(ranked, table.prediction_id == ranked.c.prediction_id)
-    return read_frame(engine, query.where(ranked.c.rank == 1).order_by(table.asset))
+    chosen = sa.select(newest.label("prediction_id")).select_from(fleet).where(fleet.c.asset.is_not(None)).subquery()
+    query = sa.select(Prediction.table).join(chosen, table.prediction_id == chosen.c.prediction_id)
+    return read_frame(engine, query.order_by(table.asset))
+
+
+def _assets_with_predictions() -> sa.CTE:
+    """Step from asset to asset through the index: `SELECT DISTINCT` would read every prediction's entry."""
+    first, later = Prediction.table.alias("first"), Prediction.table.alias("later")
+    fleet = sa.select(sa.func.min(first.c.asset).label("asset")).cte("fleet", recursive=True)
+    following = sa.select(sa.func.min(later.c.asset)).where(later.c.asset > fleet.c.asset).correlate(fleet)
+    return fleet.union_all(sa.select(following.scalar_subquery()).where(fleet.c.asset.is_not(None)))
+
+
+def _newest_first() -> tuple[sa.ColumnElement[Any], ...]:
+    table = Prediction.table.c
+    return table.as_of.desc(), table.made_at.desc(), table.prediction_id
 
 
 def asset_predictions(
@@ -37,8 +58,17 @@ def asset_predictions(
     query = sa.select(Prediction.table).where(table.asset == asset)
     if since is not None:
         query = query.where(table.as_of > since)
-    newest_first = (table.as_of.desc(), table.made_at.desc(), table.prediction_id)
-    return read_frame(engine, query.order_by(*newest_first).limit(limit))
+    return read_frame(engine, query.order_by(*_newest_first()).limit(limit))
+
+
+def latest_predictions(engine: sa.Engine, *, model_name: str, limit: int, alerts_only: bool = False) -> pd.DataFrame:
+    """Read a model's last predictions, or alerts, in the order of `records.predictions`."""
+    table = Prediction.table.c
+    query = sa.select(Prediction.table).where(table.model_name == model_name)
+    if alerts_only:
+        query = query.where(table.alert)
+    latest_first = (table.as_of.desc(), table.asset.desc(), table.made_at.desc(), table.prediction_id.desc())
+    return read_frame(engine, query.order_by(*latest_first).limit(limit))[::-1].reset_index(drop=True)
 
 
 def find_predictions(engine: sa.Engine, prediction_ids: Sequence[str]) -> pd.DataFrame:
@@ -47,15 +77,31 @@ def find_predictions(engine: sa.Engine, prediction_ids: Sequence[str]) -> pd.Dat
     return read_frame(engine, sa.select(Prediction.table).where(key.in_(prediction_ids)).order_by(key))
 
 
+def stored_ids(engine: sa.Engine, prediction_ids: Sequence[str]) -> set[str]:
+    """Return those of the ids that a prediction is stored under."""
+    key, stored = Prediction.table.c.prediction_id, set[str]()
+    with storage_errors(engine), engine.connect() as connection:
+        for some in _blocks(prediction_ids):
+            stored.update(connection.execute(sa.select(key).where(key.in_(some))).scalars())
+    return stored
+
+
 def answers_of(engine: sa.Engine, prediction_ids: Sequence[str]) -> dict[str, str]:
     """Read the JSON of the answers under prediction ids; ids without an answer are left out."""
-    table, answers = Answer.table.c, dict[str, str]()
+    return dict(each_answer(engine, prediction_ids))
+
+
+def each_answer(engine: sa.Engine, prediction_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield id and JSON of the answers under prediction ids, in no order; all at once may be gigabytes."""
+    table = Answer.table.c
     with storage_errors(engine), engine.connect() as connection:
-        for first in range(0, len(prediction_ids), _IDS_PER_STATEMENT):
-            some = prediction_ids[first : first + _IDS_PER_STATEMENT]
+        for some in _blocks(prediction_ids):
             query = sa.select(table.prediction_id, table.answer).where(table.prediction_id.in_(some))
-            answers |= {row.prediction_id: row.answer for row in connection.execute(query)}
-    return answers
+            yield from ((row.prediction_id, row.answer) for row in connection.execute(query).all())
+
+
+def _blocks(identifiers: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (identifiers[first : first + _IDS_PER_STATEMENT] for first in range(0, len(identifiers), _IDS_PER_STATEMENT))
 
 
 def asset_outcomes(engine: sa.Engine, asset: str, *, since: pd.Timestamp | None = None) -> pd.DataFrame:
@@ -65,3 +111,28 @@ def asset_outcomes(engine: sa.Engine, asset: str, *, since: pd.Timestamp | None 
     if since is not None:
         query = query.where(table.at > since)
     return read_frame(engine, query)
+
+
+def latest_asset_outcomes(
+    engine: sa.Engine, asset: str, *, unit: Literal["episode", "failure"], since: pd.Timestamp | None, limit: int
+) -> pd.DataFrame:
+    """Read the last revision of each of an asset's episodes or failures with ``at > since``, the latest first.
+
+    Those that a correction withdrew are left out.
+    """
+    table = OutcomeRow.table.c
+    one = (table.model_name, table.model_version, table.at)
+    rank = sa.func.row_number().over(partition_by=one, order_by=table.revision.desc()).label("rank")
+    own = sa.select(table.id, rank).where(table.asset == asset, table.unit == unit)
+    ranked = (own if since is None else own.where(table.at > since)).subquery()
+    query = sa.select(OutcomeRow.table).join(ranked, table.id == ranked.c.id)
+    query = query.where(ranked.c.rank == 1, table.state != WITHDRAWN)
+    return read_frame(
+        engine, query.order_by(table.at.desc(), table.model_name, table.model_version.desc()).limit(limit)
+    )
+
+
+def count_predictions(engine: sa.Engine) -> int:
+    """Count the stored predictions of all models."""
+    with storage_errors(engine), engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(Prediction.table)).scalar_one())

@@ -11,6 +11,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.errors import StorageError
+from data_contracts.records.database.database_url import shown_url
 from data_contracts.records.record_types import Audit as Audit
 from data_contracts.records.record_types import OutcomeRow as OutcomeRow
 from data_contracts.records.records import insert_records, list_records, read_frame, storage_errors
@@ -126,7 +127,7 @@ def _check_same_drawing(stored: pd.DataFrame, drawn: Sequence[Audit]) -> None:
 
 def _too_many_conflicts(engine: sa.Engine) -> StorageError:
     return StorageError(
-        f"the outcomes at {engine.url} changed during each of {_ATTEMPTS} attempts to append to them",
+        f"the outcomes at {shown_url(engine)} changed during each of {_ATTEMPTS} attempts to append to them",
         "few processes that monitor one model at a time",
         "Try again. Nothing of this call was stored",
     )

@@ -73,12 +73,15 @@ class Record:
 
     table: ClassVar[sa.Table]
 
-    def __init_subclass__(cls, *, table: str, serial: bool = False, unique: Sequence[str] = ()) -> None:
-        """Define the table; `serial` adds a running number ``id`` as its key."""
+    def __init_subclass__(
+        cls, *, table: str, serial: bool = False, unique: Sequence[str] = (), indexes: Sequence[Sequence[str]] = ()
+    ) -> None:
+        """Define the table; `serial` adds a running number ``id`` as its key, `indexes` lists the columns of each."""
         columns = [_column(name, annotation) for name, annotation in inspect.get_annotations(cls).items()]
         key = [sa.Column("id", sa.Integer, primary_key=True)] if serial else []
         constraints = [sa.UniqueConstraint(*unique)] if unique else []
-        cls.table = sa.Table(table, METADATA, *key, *columns, *constraints)
+        several = [sa.Index("_".join(["ix", table, *names]), *names) for names in indexes]
+        cls.table = sa.Table(table, METADATA, *key, *columns, *constraints, *several)
 
     def values(self) -> dict[str, Any]:
         """Return the fields that are set, by column name."""
@@ -92,5 +95,9 @@ def _column(name: str, annotation: Any) -> "sa.Column[Any]":
     options = getattr(python_type, "__metadata__", None) or [_SQL_TYPES[get_origin(python_type) or python_type]]
     column = options[0] if isinstance(options[0], sa.Column) else sa.Column(options[0])
     column.name = column.key = name
+    if isinstance(column.type, sa.String):
+        # Ordered by code points, as SQLite and Python do, whatever the server's language.
+        by_code_point = type(column.type)(column.type.length, collation="C")
+        column.type = column.type.with_variant(by_code_point, "postgresql")
     column.nullable = NoneType in types
     return column

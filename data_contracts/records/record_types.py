@@ -12,12 +12,12 @@ from data_contracts.records.record_schema import Code, Digest, Instant, Name, Re
 
 
 @dataclass(frozen=True)
-class Prediction(Record, table="predictions"):
+class Prediction(Record, table="predictions", indexes=(("asset", "as_of"), ("model_name", "as_of"))):
     """What a model predicted for one asset at one cut-off."""
 
     prediction_id: Annotated[str, sa.Column(sa.String(64), primary_key=True)]
-    asset: Annotated[str, sa.Column(sa.String(255), index=True)]
-    as_of: Annotated[pd.Timestamp, sa.Column(Instant, index=True)]  # the cut-off
+    asset: Name
+    as_of: pd.Timestamp  # the cut-off
     made_at: pd.Timestamp
     horizon_s: float  # how far ahead it looks, in seconds
     lead_s: float  # shortest useful warning, in seconds
@@ -28,6 +28,16 @@ class Prediction(Record, table="predictions"):
     model_name: Name
     model_version: int
     origin: Code  # "endpoint" or "batch"
+
+
+def _index_alerts(table: sa.Table) -> None:
+    """Alerts are few, and asked for by themselves."""
+    is_alert = table.c.alert == sa.true()
+    names = (table.c.model_name, table.c.as_of)
+    sa.Index("ix_predictions_alerts", *names, sqlite_where=is_alert, postgresql_where=is_alert)
+
+
+_index_alerts(Prediction.table)
 
 
 @dataclass(frozen=True)
@@ -133,6 +143,7 @@ class OutcomeRow(
     table="outcomes",
     serial=True,
     unique=("model_name", "model_version", "unit", "asset", "at", "revision"),
+    indexes=(("asset", "at"),),
 ):
     """The state of one alarm episode or failure from a known time on.
 
@@ -172,6 +183,16 @@ class Lease(Record, table="leases"):
     name: Annotated[str, sa.Column(sa.String(255), primary_key=True)]
     holder: Name
     expires_at: pd.Timestamp
+
+
+@dataclass(frozen=True)
+class SqlImport(Record, table="sql_imports"):
+    """Up to where an import from another database has come; see `sql_source.import_state`."""
+
+    name: Annotated[str, sa.Column(sa.String(255), primary_key=True)]
+    watermark: Mapping[str, str] | None  # the last one imported, with its type
+    pending: Mapping[str, str] | None  # up to where the chunk goes that is being stored
+    at: pd.Timestamp
 
 
 @dataclass(frozen=True)

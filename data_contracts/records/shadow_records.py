@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 import sqlalchemy as sa
 
+from data_contracts.records.record_types import Prediction
 from data_contracts.records.record_types import ShadowPrediction as ShadowPrediction
 from data_contracts.records.records import add_records, read_frame
 
@@ -29,4 +30,21 @@ def shadow_predictions(
         query = query.where(table.model_name == model_name)
     if model_version is not None:
         query = query.where(table.model_version == model_version)
+    return read_frame(engine, query)
+
+
+def shadow_pairs(engine: sa.Engine, *, model_name: str, until: pd.Timestamp) -> pd.DataFrame:
+    """Read the shadow predictions with a probability beside the predictions served under their ids, up to a cut-off.
+
+    Columns prediction_id, model_version, asset, as_of and alert, and model_version_answered and alert_answered.
+    """
+    shadow, served = ShadowPrediction.table.c, Prediction.table.c
+    query = (
+        sa.select(shadow.prediction_id, shadow.model_version, shadow.asset, shadow.as_of, shadow.alert)
+        .add_columns(served.model_version.label("model_version_answered"), served.alert.label("alert_answered"))
+        .select_from(ShadowPrediction.table.join(Prediction.table, shadow.prediction_id == served.prediction_id))
+        .where(shadow.model_name == model_name, served.model_name == model_name, served.as_of <= until)
+        .where(shadow.probability.is_not(None))
+        .order_by(shadow.as_of, shadow.asset, shadow.prediction_id, shadow.model_version)
+    )
     return read_frame(engine, query)

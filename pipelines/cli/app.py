@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import.cmapss": ("pipelines.commands.imports:cmapss", "Import NASA's turbofan degradation data."),
     "import.azure-pdm": ("pipelines.commands.imports:azure_pdm", "Import Microsoft's predictive-maintenance sample."),
     "import.files": ("pipelines.commands.imports:files", "Import your own telemetry, failures and work orders."),
+    "import.sql": ("pipelines.commands.imports:sql", "Import the rows of a query from another database."),
     "twins.import": (
         "pipelines.commands.twins.twin_imports:import_",
         "Take over twins from DTDL, an MTConnect probe document or Asset Administration Shells.",

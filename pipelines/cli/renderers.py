@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipelines.cli import data_renderers, model_renderers, monitoring_renderers, twin_renderers
+from pipelines.cli import data_renderers, model_renderers, monitoring_renderers, sql_renderers, twin_renderers
 from pipelines.terminal.tables import key_value_table
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "data_contracts.ingestion.quarantine:QuarantineReplay": data_renderers.replay,
     "pipelines.importers.batch:ImportResult": data_renderers.imported_tables,
     "pipelines.importers.inferred_contract:InferredContract": data_renderers.inferred,
+    "pipelines.importers.sql.import_sql:SqlImportResult": sql_renderers.imported,
+    "pipelines.importers.sql.preview:SqlPreview": sql_renderers.preview,
     "pipelines.importers.twins.comparison:TwinComparison": twin_renderers.compared,
     "pipelines.importers.twins.import_twins:TwinImport": twin_renderers.imported,
     "pipelines.flows.schedules:FlowResult": _flow,

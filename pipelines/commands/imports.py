@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from pipelines.cli.file_options import NO_OPTIONS, Layout
 from pipelines.cli.options import DEFAULTS, Options, Shared
@@ -103,6 +103,69 @@ def files(
         contracts=options.contracts,
     )
     return _store(batch, options, strict=strict)
+
+
+def sql(
+    url: str,
+    *,
+    query: str,
+    contract: str,
+    watermark: str | None = None,
+    name: str | None = None,
+    chunk_rows: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 100_000,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    layout: Layout = NO_OPTIONS,
+    options: Shared = DEFAULTS,
+) -> Any:
+    """Import the rows of a query from another database: PostgreSQL with or without TimescaleDB, SQLite and the like.
+
+    With ``--watermark`` a run reads only the rows after the last one imported, and stores them chunk by chunk. Repeated
+    or killed and run again, it stores nothing twice. The database is only read.
+
+    Parameters
+    ----------
+    url : str
+        The database's SQLAlchemy URL, such as ``postgresql://reader@historian:5432/plant``. The password is taken from
+        FOREWARN_SOURCE_PASSWORD where the URL holds none, and as any program of PostgreSQL finds it.
+    query : str
+        A SELECT whose columns are those of the contract, under the contract's names or those of ``--rename``.
+    contract : str
+        The path of an Open Data Contract Standard file, or the name or asset type of a contract of the workspace or a
+        shipped one; of telemetry, failures, work orders or the like.
+    watermark : str, optional
+        The query's column by which its rows grow, such as a running number or the time of insertion. A row that comes
+        later with a smaller value or the same one is not seen.
+    name : str, optional
+        Under which it is kept up to where the rows are imported; by default one that follows from URL, query,
+        watermark and contract.
+    chunk_rows : int
+        About how many rows are read and stored at once, where there is a watermark.
+    dry_run : bool
+        Only show the columns, about how many rows there are, and the first of them against the contract.
+    layout : FileOptions
+        How the rows are laid out, as for files.
+    options : Options
+        The workspace, created if it does not exist, and the form of the output.
+    """
+    import os
+
+    import pandas as pd
+
+    from data_contracts.sql_source.source_connection import PASSWORD_VARIABLE
+    from data_contracts.sql_source.source_query import SourceQuery
+    from data_contracts.workspace import init_workspace
+    from pipelines.cli.arguments import named_contract
+    from pipelines.importers.sql.import_sql import SqlSource, import_sql
+    from pipelines.importers.sql.preview import preview_sql
+
+    exists = (options.workspace / "forewarn.toml").exists()
+    loaded, now = named_contract(options, contract), pd.Timestamp.now("UTC")
+    source = SqlSource(url, SourceQuery(query, watermark), os.environ.get(PASSWORD_VARIABLE))
+    if dry_run:
+        workspace = options.open() if exists else None
+        return preview_sql(workspace, source, loaded, layout.of(loaded), now=now, name=name)
+    workspace = options.open() if exists else init_workspace(options.workspace)
+    return import_sql(workspace, source, loaded, layout.of(loaded), now=now, name=name, chunk_rows=chunk_rows)
 
 
 def _store(batch: "Batch", options: Options, *, strict: bool = False) -> Any:

@@ -141,10 +141,12 @@ def _versions() -> dict[str, str]:
 
 
 def _reachable(workspace: "Workspace") -> tuple[dict[str, Any], ...]:
+    from data_contracts.configuration.database import without_password
+
     probes: dict[str, tuple[str, Callable[[Workspace], str]]] = {
         "telemetry": (workspace.tables_url, _tables),
-        "records": (workspace.records_url, _records),
-        "registry": (workspace.mlflow_uri, _registry),
+        "records": (without_password(workspace.records_url), _records),
+        "registry": (without_password(workspace.mlflow_uri), _registry),
     }
     return tuple(_probed(name, location, probe, workspace) for name, (location, probe) in probes.items())
 
@@ -163,9 +165,10 @@ def _tables(workspace: "Workspace") -> str:
 
 
 def _records(workspace: "Workspace") -> str:
-    from data_contracts.records.records import open_records, predictions
+    from data_contracts.records.asset_records import count_predictions
+    from data_contracts.records.records import open_records
 
-    return f"{len(predictions(open_records(workspace.records_url))):,} predictions"
+    return f"{count_predictions(open_records(workspace.records_url)):,} predictions"
 
 
 def _registry(workspace: "Workspace") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_contracts.records.asset_records import answers_of
+from data_contracts.records.asset_records import each_answer
 from data_contracts.records.records import predictions
 from data_contracts.tables.history import History
 from features.telemetry.machines import replacements
@@ -18,15 +18,16 @@ from models.training.samples import observation_rule
 from pipelines.evidence.champion import MonitoredModel
 
 _ENDS = ("low", "high", "level")
+_NOWHERE = (None, None, None)
 
 
 def answered_coverage(records: Records, rows: pd.DataFrame, true: "pd.Series[float]") -> IntervalCoverage | None:
     """Return how many intervals answered with predictions (prediction_id, asset) held the true numbers (n,)."""
     if rows.empty:
         return None
-    stored = answers_of(records, rows["prediction_id"].tolist())
-    intervals = [_interval(stored.get(identifier)) for identifier in rows["prediction_id"]]
-    ends = pd.DataFrame(intervals, index=rows.index).reindex(columns=list(_ENDS)).astype(np.float64)
+    stored = {name: _interval(answer) for name, answer in each_answer(records, rows["prediction_id"].tolist())}
+    intervals = [stored.get(identifier, _NOWHERE) for identifier in rows["prediction_id"]]
+    ends = pd.DataFrame(intervals, index=rows.index, columns=list(_ENDS)).astype(np.float64)
     answered = ends.assign(asset=rows["asset"], true=true)
     return interval_coverage(answered[answered["low"].notna()])
 
@@ -42,8 +43,8 @@ def life_coverage(
     artifact = champion.model.artifact
     if artifact.target != "remaining_life" or artifact.intervals is None or artifact.cap is None:
         return None
-    rows = predictions(records, model_name=champion.model.name, until=now)
-    rows = rows[rows["model_version"] == champion.model.version]
+    name, version, columns = champion.model.name, champion.model.version, ("prediction_id", "asset", "as_of")
+    rows = predictions(records, model_name=name, model_version=version, until=now, columns=columns)
     rows = rows.drop_duplicates(["asset", "as_of"], keep="last").reset_index(drop=True)
     life = remaining_life(
         rows[["asset", "as_of"]],
@@ -58,7 +59,7 @@ def life_coverage(
     return answered_coverage(records, rows, life.where(old_enough))
 
 
-def _interval(answer: str | None) -> dict[str, Any]:
-    content: dict[str, Any] = {} if answer is None else json.loads(answer)
+def _interval(answer: str) -> tuple[float | None, ...]:
+    content: dict[str, Any] = json.loads(answer)
     found = content.get("remaining_life_interval") or (content.get("condition") or {}).get("interval") or {}
-    return {name: found.get(name) for name in _ENDS}
+    return tuple(found.get(name) for name in _ENDS)

@@ -80,8 +80,14 @@ def gather_snapshot(
     past = _past_retrainings(decided, now, settings)
     since = _evidence_begins(records, champion, past, alarm_terms, now - settings.monitor.span)
     begin = since - alarm_terms.claim - alarm_terms.gap
-    predicted = predictions(records, model_name=model_name, since=begin, until=now)
-    predicted = predicted[predicted["model_version"] == champion.model.version]
+    predicted = predictions(
+        records,
+        model_name=model_name,
+        model_version=champion.model.version,
+        since=begin,
+        until=now,
+        columns=("asset", "as_of", "alert"),
+    )
     absent = observation_gaps(workspace, history, settings, now=now)
     champion_outcomes = outcomes(
         predicted, history.predicted_failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent

@@ -58,8 +58,14 @@ def on_probation(
         return None
     if now >= promoted_at + rules.span + terms.maturity + 2 * settings.drift.every:
         return None
-    predicted = predictions(records, model_name=name, since=promoted_at - terms.claim - terms.gap, until=now)
-    predicted = predicted[predicted["model_version"] == champion.model.version]
+    predicted = predictions(
+        records,
+        model_name=name,
+        model_version=champion.model.version,
+        since=promoted_at - terms.claim - terms.gap,
+        until=now,
+        columns=("asset", "as_of", "alert"),
+    )
     champion_outcomes = outcomes(
         predicted, history.predicted_failures, history.work_orders, now=now, terms=terms, observation_gaps=absent
     )

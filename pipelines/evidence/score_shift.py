@@ -14,6 +14,7 @@ from pipelines.settings.settings import Settings
 
 REFERENCE = pd.Timedelta(days=28)
 RECENT = pd.Timedelta(days=14)
+_COLUMNS = ("asset", "prediction_id", "probability")
 _MOST_ASSETS = 500  # of which anomaly scores are read
 
 
@@ -27,8 +28,10 @@ def moved_scores(records: Records, champion: MonitoredModel, *, now: pd.Timestam
     if promoted is None or now < promoted + REFERENCE + RECENT:
         return
     spans = ((promoted, promoted + REFERENCE), (now - RECENT, now))
-    scores = [predictions(records, model_name=name, since=start, until=end) for start, end in spans]
-    own = [frame[frame["model_version"] == version] for frame in scores]
+    own = [
+        predictions(records, model_name=name, model_version=version, since=start, until=end, columns=_COLUMNS)
+        for start, end in spans
+    ]
     if champion.model.artifact.target == "anomaly":
         own = [_with_anomaly_scores(records, frame) for frame in own]
     before, after = (frame[["asset", "probability"]] for frame in own)

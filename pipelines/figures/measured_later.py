@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from data_contracts.records.asset_records import answers_of
+from data_contracts.records.asset_records import each_answer
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
 from data_contracts.tables.history import History, read_history
@@ -27,6 +27,7 @@ from models.training.samples import alarm_terms, observation_rule
 from pipelines.evidence.answered_intervals import answered_coverage
 from pipelines.evidence.champion import MonitoredModel, judged_history
 
+_COLUMNS = ("prediction_id", "asset", "as_of", "alert", "remaining_life_h")
 _BLOCK = 500  # assets whose readings of one channel are held at once
 
 
@@ -46,8 +47,8 @@ class MeasuredLater:
 def measure_later(workspace: Workspace, champion: MonitoredModel, *, now: pd.Timestamp) -> MeasuredLater:
     """Compare the stored predictions of a champion with what is known at `now`; of cycles all that is stored counts."""
     until = None if champion.model.artifact.clock.cycle is not None else now
-    rows = predictions(open_records(workspace.records_url), model_name=champion.model.name, until=until)
-    rows = rows[rows["model_version"] == champion.model.version]
+    records, name, version = open_records(workspace.records_url), champion.model.name, champion.model.version
+    rows = predictions(records, model_name=name, model_version=version, until=until, columns=_COLUMNS)
     rows = rows.drop_duplicates(["asset", "as_of"], keep="last").reset_index(drop=True)
     if champion.model.artifact.target == "condition":
         return _values(workspace, champion, rows, until)
@@ -105,8 +106,8 @@ def _lives(
 def _values(
     workspace: Workspace, champion: MonitoredModel, rows: pd.DataFrame, until: pd.Timestamp | None
 ) -> MeasuredLater:
-    stored = answers_of(open_records(workspace.records_url), rows["prediction_id"].tolist())
-    values = {name: (json.loads(text).get("condition") or {}).get("value") for name, text in stored.items()}
+    stored = each_answer(open_records(workspace.records_url), rows["prediction_id"].tolist())
+    values = {name: (json.loads(text).get("condition") or {}).get("value") for name, text in stored}
     predicted = pd.to_numeric(rows["prediction_id"].map(values), errors="coerce").astype(np.float64)
     rows = rows.assign(prediction=predicted)
     measured = list(_measured(workspace, champion.experiment, rows[["asset", "as_of"]], until))

@@ -98,7 +98,10 @@ def _silent_assets(
     records: Records, champion: MonitoredModel, history: History, alarm_terms: Terms, at: pd.Timestamp
 ) -> pd.DataFrame:
     """Return the assets in service that have predictions, none of them an alert, within what an alert claims."""
-    recent = predictions(records, model_name=champion.model.name, since=at - alarm_terms.claim, until=at)
+    columns = ("asset", "alert")
+    recent = predictions(
+        records, model_name=champion.model.name, since=at - alarm_terms.claim, until=at, columns=columns
+    )
     alerted = recent.groupby("asset")["alert"].any()
     spans = retired_spans(history.assets, now=at)
     retired = set(spans.loc[spans["ends"] > at, "asset"])

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.records.answer_records import Answer, add_predictions
-from data_contracts.records.asset_records import answers_of
+from data_contracts.records.asset_records import answers_of, stored_ids
 from data_contracts.records.draw_records import AlarmDraw
-from data_contracts.records.records import Prediction, open_records, predictions
+from data_contracts.records.records import Prediction, open_records
 from data_contracts.tables.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace
 from features.extraction.latest_readings import UNKNOWN
@@ -37,11 +37,7 @@ def store_new(
 ) -> int:
     """Store the predictions, answers and draws that are not in the records yet; return how many predictions."""
     records = open_records(workspace.records_url)
-    known: set[str] = set()
-    if batch:
-        first, last = (choose(prediction.as_of for prediction in batch) for choose in (min, max))
-        stored = predictions(records, model_name=batch[0].model_name, since=first - pd.Timedelta(1, "us"), until=last)
-        known = set(stored["prediction_id"])
+    known = stored_ids(records, [prediction.prediction_id for prediction in batch])
     # An asset may have been predicted for, and its failure at the time of the cut-off been reported since.
     without = {prediction.prediction_id for prediction in batch}
     known |= set(answers_of(records, [one.prediction_id for one in answers if one.prediction_id not in without]))

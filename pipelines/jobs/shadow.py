@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.records.records import open_records, predictions
-from data_contracts.records.shadow_records import shadow_predictions
+from data_contracts.records.records import open_records
+from data_contracts.records.shadow_records import shadow_pairs
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
 from models.outcomes.error_rates import ErrorRates, as_json, error_rates
@@ -71,10 +71,8 @@ def report_shadows(workspace: Workspace, model_name: str, *, now: pd.Timestamp, 
     history = judged_history(workspace, champion, history, now=now)
     alarm_terms = terms(champion, history, settings, now=now)
     gaps = observation_gaps(workspace, history, settings, now=now)
-    answered = predictions(records, model_name=model_name, until=now)[["prediction_id", "model_version", "alert"]]
-    shadow = shadow_predictions(records, model_name=model_name)
     # Without a probability there was no decision to compare.
-    pairs = shadow[shadow["probability"].notna()].merge(answered, on="prediction_id", suffixes=("", "_answered"))
+    pairs = shadow_pairs(records, model_name=model_name, until=now)
     versions = tuple(
         _compare(version, pairs[pairs["model_version"] == version], history, alarm_terms, gaps, now)
         for version in sorted(map(int, pairs["model_version"].unique()))

@@ -9,15 +9,16 @@ from typing import Any, Literal
 import pandas as pd
 
 from data_contracts.errors import NotFoundError
-from data_contracts.records.asset_records import answers_of
+from data_contracts.records.asset_records import answers_of, find_predictions, latest_predictions
 from data_contracts.records.draw_records import AlarmDraw, draws_of
-from data_contracts.records.records import decisions, open_records, predictions, promotions
+from data_contracts.records.records import decisions, open_records, promotions
 from data_contracts.workspace import Workspace
 from features.clock import Clock, asset_clock
 from models.hold_back.sentences import draw_sentence
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
 from models.registry.ledger import refit_in
 from models.registry.promises import PROMISE_ACCEPTED
+from models.registry.promotion import Records
 
 Topic = Literal["retraining", "promotion", "alarm"]
 
@@ -59,12 +60,19 @@ def explain_decision(workspace: Workspace, topic: Topic, model_name: str, which:
     if topic == "promotion":
         row = _select_row(promotions(records, model_name=model_name), "to_version", which, f"promotion of {model_name}")
         return _explain_promotion(row)
-    candidates = predictions(records, model_name=model_name)
-    candidates = candidates if which is not None else candidates[candidates["alert"]]
-    row = _select_row(candidates, "prediction_id", which, f"alarm of {model_name}")
+    row = _select_row(_candidates(records, model_name, which), "prediction_id", which, f"alarm of {model_name}")
     answer = json.loads(answers_of(records, [row["prediction_id"]]).get(row["prediction_id"], "{}"))
     draw = draws_of(records, [row["prediction_id"]]).get(row["prediction_id"])
     return _explain_alarm(row, asset_clock(workspace, row["asset"]), answer.get("condition"), draw)
+
+
+def _candidates(records: Records, model_name: str, which: str | None) -> pd.DataFrame:
+    """Return the prediction that is asked for, or the latest ones where there is none of that id."""
+    if which is None:
+        return latest_predictions(records, model_name=model_name, limit=1, alerts_only=True)
+    rows = find_predictions(records, [which])
+    rows = rows[rows["model_name"] == model_name]
+    return rows if len(rows) else latest_predictions(records, model_name=model_name, limit=5)
 
 
 def _select_row(rows: pd.DataFrame, key: str, which: str | None, what: str) -> Mapping[str, Any]:

@@ -48,7 +48,8 @@ def write_watch_page(
     """Write a model's report, always to the same file; `known_changes` are changes in the plant that people know of."""
     records, history = open_records(workspace.records_url), snapshot.history
     name = snapshot.champion.model.name
-    rows = predictions(records, model_name=name, since=now - _SPANS * settings.monitor.span, until=now)
+    since, columns = now - _SPANS * settings.monitor.span, ("asset", "as_of", "alert")
+    rows = predictions(records, model_name=name, since=since, until=now, columns=columns)
     gaps = observation_gaps(workspace, history, settings, now=now)
     known = outcomes(
         rows, history.predicted_failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from pydantic_settings import SettingsConfigDict
 
+from data_contracts.configuration.database import DatabaseSettings
 from data_contracts.configuration.environment import EnvironmentSettings, EnvironmentSource
 from data_contracts.configuration.places import Source, read_toml
 from data_contracts.configuration.schemas import json_schema, property_at
@@ -41,6 +42,7 @@ ELSEWHERE = (
     "FOREWARN_RECORDS_URL",
     "FOREWARN_MLFLOW_URI",
     "FOREWARN_MQTT_PASSWORD",
+    "FOREWARN_SOURCE_PASSWORD",
     "FOREWARN_TEST_CASES",
     "FOREWARN_TEST_DATASETS",
 )
@@ -55,6 +57,7 @@ class Settings(EnvironmentSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="_", env_nested_max_split=1)
 
     storage: StorageSettings = StorageSettings()
+    database: DatabaseSettings = DatabaseSettings()
     monitor: MonitorSettings = MonitorSettings()
     drift: DriftSettings = DriftSettings()
     retrain: RetrainSettings = RetrainSettings()

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from data_contracts.ingestion.reported_work import latest_work
-from data_contracts.records.asset_records import asset_outcomes, asset_predictions
+from data_contracts.records.asset_records import asset_predictions, latest_asset_outcomes
 from data_contracts.records.draw_records import AlarmDraw, draws_of
 from data_contracts.tables import tables
 from models.labels.labels import known_rows
-from models.outcomes.outcome_ledger import latest_outcomes
 from serving.http.errors import NOT_FOUND, ApiError, unprocessable
 from serving.http.json_bodies import show
 from serving.routes.known_assets import check_known
@@ -41,15 +40,16 @@ def asset_history(worker: "WorkerContext", asset: str, query: Mapping[str, str])
     failures = _later_than(since, known_rows(failures, "failure_id", worker.predictor.clock()))
     failures = failures.sort_values(["event_time", "failure_id"], ascending=[False, True])
     draws = draws_of(engine, predictions["prediction_id"].tolist())
-    outcomes = _latest_outcomes(asset_outcomes(engine, asset, since=since))
+    episodes = latest_asset_outcomes(engine, asset, unit="episode", since=since, limit=limit)
+    failed = latest_asset_outcomes(engine, asset, unit="failure", since=since, limit=limit)
     return HistoryAnswer(
         asset=asset,
         since=None if since is None else format_instant(since),
         limit=limit,
         predictions=_records(predictions, lambda row: _prediction(row, draws.get(row["prediction_id"])), limit),
-        episodes=_records(outcomes[outcomes["unit"] == "episode"], _outcome, limit),
+        episodes=_records(episodes, _outcome, limit),
         failures=_records(failures, _failure, limit),
-        failure_outcomes=_records(outcomes[outcomes["unit"] == "failure"], _outcome, limit),
+        failure_outcomes=_records(failed, _outcome, limit),
         work_orders=_records(orders, _work, limit),
     )
 
@@ -66,12 +66,6 @@ def _parse_query(query: Mapping[str, str]) -> tuple[pd.Timestamp | None, int]:
 
 def _later_than(since: pd.Timestamp | None, rows: pd.DataFrame) -> pd.DataFrame:
     return rows if since is None else rows[rows["event_time"] > since]
-
-
-def _latest_outcomes(rows: pd.DataFrame) -> pd.DataFrame:
-    latest = [latest_outcomes(own).assign(model_name=name) for name, own in rows.groupby("model_name")]
-    outcomes = pd.concat(latest) if latest else rows
-    return outcomes.sort_values(["at", "model_name", "model_version"], ascending=[False, True, False])
 
 
 def _records(rows: pd.DataFrame, convert: Callable[[Mapping[str, Any]], Any], limit: int) -> list[Any]:

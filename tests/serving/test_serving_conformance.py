@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -101,6 +102,56 @@ def test_no_answer_is_undocumented(operations: list[Any]) -> None:
 
         ask()
     assert requests.total() >= CASES * 0.9, requests
+
+
+EXTREME_INSTANTS = [
+    *("9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59+23:59"),
+    *("2262-04-11T23:47:16.854775Z", "2262-04-11T23:47:16.854776Z", "2262-04-12T00:00:00Z", "3000-01-01T00:00:00Z"),
+    *("1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1677-09-21T00:12:43Z", "0001-01-01T00:00:00Z"),
+    *("0001-01-01T00:00:00+23:59", "2024-02-30T00:00:00Z", "2016-12-31T23:59:60Z", "+10000-01-01T00:00:00Z"),
+]
+EXTREME_TEXTS = [
+    "",
+    " ",
+    "\0",
+    "a\0b",
+    "é",
+    "日" * 300,
+    "x" * 5_000,
+    "..",
+    "../../x",
+    "a/b",
+    "'; --",
+    "%",
+    "%00",
+    "\x7f",
+    "{}",
+]
+EXTREME_NUMBERS = ["0", "-1", "1", "1000", "1001", "9" * 400, "1e3", "1.5", "nan", "inf", "-0", "٣", "true", "null"]
+EXTREMES = [*EXTREME_INSTANTS, *EXTREME_TEXTS, *EXTREME_NUMBERS]
+
+
+def test_extreme_parameters_get_no_5xx(served: Any, fleet: Any) -> None:
+    """Every parameter of every page that is read, at the ends of what can be written and beyond: none gets a 5xx."""
+    paths = served.client.get("/docs.json").json()["paths"]
+    made = served.predict({"assets": [fleet.assets[0]], "as_of": "2015-01-06T00:00:00Z"}).json()["predictions"]
+    usual = {"asset": fleet.assets[0], "prediction_id": made[0]["prediction_id"]}
+    seen: Counter[int] = Counter()
+    for path, operations in paths.items():
+        parameters = [*operations.get("parameters", ()), *operations.get("get", {}).get("parameters", ())]
+        for parameter in parameters if "get" in operations else ():
+            name, place = parameter["name"], parameter["in"]
+            for value in EXTREMES:
+                filled = usual | ({name: value} if place == "path" else {})
+                url = path.format_map({key: quote(text, safe="") for key, text in filled.items()})
+                sent = {place: {name: value.encode()}} if place in ("query", "header") else {}
+                if place == "header" and any(byte < 32 or byte == 127 for byte in value.encode()):
+                    continue  # no client sends it
+                answer = served.client.get(url, params=sent.get("query"), headers=sent.get("header"))
+                assert answer.status_code < 500, (url, name, value, answer.text)
+                seen[answer.status_code] += 1
+    assert seen[200] > 50, seen
+    assert seen[422] > 50, seen
 
 
 def test_broken_bodies_get_4xx_and_memory_stays(served: Any, fleet: Any) -> None:

@@ -181,9 +181,10 @@ def test_of_several_writers_one_commands(sqlite_url: str, records: sa.Engine) ->
 @pytest.mark.slow
 def test_of_several_writers_one_commands_on_postgresql(postgres: PostgresServer) -> None:
     """On PostgreSQL."""
-    engine = open_records(postgres.url)
+    url = postgres.make_database("twin_commands")
+    engine = open_records(url)
     switch_commands(engine, on=True, now=NOW)
-    check_writers(postgres.url, engine)
+    check_writers(url, engine)
 
 
 def test_answers(records: sa.Engine) -> None:

@@ -76,9 +76,8 @@ def test_processes_on_sqlite(sqlite_url: str) -> None:
 @pytest.mark.slow
 def test_threads_on_postgresql(postgres: PostgresServer) -> None:
     """The same on PostgreSQL."""
-    engine = open_records(postgres.url)
+    url = postgres.make_database("twin_writers")
+    engine = open_records(url)
     with ThreadPoolExecutor(WRITERS) as pool:
-        check_one_wins(
-            postgres.url, lambda revision: list(pool.map(lambda n: attempt(postgres.url, revision, n), range(WRITERS)))
-        )
-    check_all_are_kept(postgres.url, engine)
+        check_one_wins(url, lambda revision: list(pool.map(lambda n: attempt(url, revision, n), range(WRITERS))))
+    check_all_are_kept(url, engine)

@@ -1,0 +1,1 @@
+"""Import of a query's rows from another database, once each and from where the last run ended."""
