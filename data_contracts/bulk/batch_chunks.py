@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from data_contracts.bulk.repeats import Repeats
@@ -11,8 +12,8 @@ from data_contracts.bulk.spool import Spool
 from data_contracts.contract.contract_types import Contract
 from data_contracts.validation.conform import conform
 
-FILE = "file"
-"""The key of ``frame.attrs`` with the number of the file that a chunk is from, where there are several."""
+FILES = "files"
+"""The key of ``frame.attrs`` with the number of each file that a chunk has rows of, in order, and how many."""
 _FILE = "~file"
 
 
@@ -71,7 +72,8 @@ class BatchChunks:
 
 
 def _with_file(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(**{_FILE: frame.attrs[FILE]})
+    numbers, rows = zip(*frame.attrs[FILES], strict=True)
+    return frame.assign(**{_FILE: np.repeat(numbers, rows)})
 
 
 def _in_earlier_file(rows: pd.DataFrame) -> "pd.Series[Any]":
