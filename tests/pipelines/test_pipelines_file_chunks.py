@@ -97,3 +97,55 @@ def test_chunks_are_one_file(written: tuple[list[str], str], rows: int, zone: st
         path = Path(folder, "export.csv")
         path.write_text("\n".join(written[0]) + "\n")
         assert _in_chunks([path], layout, rows) == _at_once([path], layout)
+
+
+def test_units_commas_and_files_that_overlap_are_told_of_the_whole(tmp_path: Path) -> None:
+    """A decimal comma that only the last row shows counts for all rows; of two exports each common row counts once."""
+    header = "asset;event_time;flow;starts;running"
+    lines = [f"P-{number % 2};2026-01-31T06:{number:02d}:00Z;{number};1;true" for number in range(8)]
+    lines.append("P-0;2026-01-31T07:00:00Z;7,25;1;true")
+    one, other, empty = (tmp_path / name for name in ("a.csv", "b.csv", "c.csv"))
+    one.write_text("\n".join([header, ";;l/min;;", *lines[:6], lines[5], lines[8]]) + "\n")
+    other.write_text("\n".join([header, *lines[4:], lines[8]]) + "\n")
+    empty.write_text(header + "\n")
+    whole, chunked = init_workspace(tmp_path / "whole"), init_workspace(tmp_path / "chunked")
+    files = [one, other, empty]
+    first = ingest_files(whole, files, CONTRACT, PLAIN, now=NOW)
+    second = ingest_files(chunked, files, CONTRACT, PLAIN, now=NOW, chunk_rows=3)
+    assert second.to_dict() == first.to_dict()
+    assert first.reading.repeated == 3  # what one file has twice is for the checks to refuse
+    assert first.result.quarantined == 2
+    pd.testing.assert_frame_equal(tables.read(chunked, CONTRACT.table), tables.read(whole, CONTRACT.table))
+    pd.testing.assert_frame_equal(list_rows(chunked), list_rows(whole))
+    again = ingest_files(chunked, files, CONTRACT, PLAIN, now=NOW, chunk_rows=4)
+    assert again.result.already
+    assert again.result.batch_id == first.result.batch_id
+
+
+@pytest.mark.parametrize("nulls", [0, 3])
+def test_parquet_is_read_by_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nulls: int) -> None:
+    """Typed columns become the same values in parts: floats that are whole, whole numbers with gaps, local times."""
+    monkeypatch.setattr(raw_table, "_PARQUET_ROWS", 4)
+    count = 11
+    table = pa.table(
+        {
+            "asset": pa.array(["a", "b", None] * 3 + ["a", "b"]).dictionary_encode(),
+            "event_time": pa.array([pd.Timestamp("2026-01-31T06:00") + pd.Timedelta(n, "min") for n in range(count)]),
+            "flow": pa.array([None] * nulls + list(range(nulls, count)), pa.int64()),
+            "starts": pa.array([float(n) if n != 9 else 2.5 for n in range(count)]),
+            "running": pa.array([True, None] * 5 + [False]),
+        }
+    )
+    path = tmp_path / "export.parquet"
+    pa.parquet.write_table(table, path, row_group_size=5)
+    layout = replace(PLAIN, time_zone="Europe/Berlin")
+    assert _in_chunks([path], layout, 3) == _at_once([path], layout)
+
+
+def test_small_files_and_other_layouts_are_read_at_once(tmp_path: Path) -> None:
+    """Nothing is to be gained for a small file; a long table needs all lines of an instant."""
+    path = tmp_path / "export.csv"
+    path.write_text("asset,event_time,flow,starts,running\nP-1,2026-01-31T06:00:00Z,1,1,true\n")
+    assert open_chunks(path, CONTRACT) is None
+    assert open_chunks(path, CONTRACT, replace(PLAIN, shape="long"), chunk_rows=1) is None
+    assert file_chunks.CHUNK_ROWS > 1
