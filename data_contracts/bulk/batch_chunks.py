@@ -81,4 +81,5 @@ def _in_earlier_file(rows: pd.DataFrame) -> "pd.Series[Any]":
     files = rows[_FILE]
     values = rows.drop(columns=_FILE)
     own = pd.concat([values[files == file].duplicated() for file in files.unique()]).reindex(rows.index)
-    return (values.duplicated() & ~own).astype("int64")
+    repeated: pd.Series[Any] = (values.duplicated() & ~own).astype("int64")
+    return repeated

@@ -6,6 +6,7 @@ ones become part of quarantine, and the good ones of their table, in one commit 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,16 +67,31 @@ def ingest_chunks(
     All chunks have the same columns. With `overlapping` they are from several files, whose numbers their attributes
     have: rows that an earlier file has too are left out.
     """
+    with read_chunks(workspace, chunks, contract, now=now, ignore_extra=ignore_extra, overlapping=overlapping) as batch:
+        result = batch.ingest(batch_id, hold_extra=hold_extra, progress=progress)
+        return ChunkedIngest(result, tuple(sorted(batch.assets)), batch.chunks.left_out)
+
+
+@contextmanager
+def read_chunks(
+    workspace: Workspace,
+    chunks: Iterable[pd.DataFrame],
+    contract: Contract,
+    *,
+    now: pd.Timestamp,
+    ignore_extra: bool = False,
+    overlapping: bool = False,
+) -> Iterator["ChunkedBatch"]:
+    """Read all chunks, and yield the batch to be ingested; see `ingest_chunks`."""
     with Scratch(workspace.root) as scratch:
         kept = BatchChunks(scratch)
         numbered = kept.record_overlapping(chunks, contract) if overlapping else kept.record(chunks)
-        batch = _Batch(workspace, contract, kept, now, scratch, ignore_extra=ignore_extra)
+        batch = ChunkedBatch(workspace, contract, kept, now, scratch, ignore_extra=ignore_extra)
         batch.look(numbered)
-        result = batch.ingest(batch_id, hold_extra=hold_extra, progress=progress)
-        return ChunkedIngest(result, tuple(sorted(batch.assets)), kept.left_out)
+        yield batch
 
 
-class _Batch:
+class ChunkedBatch:
     """A batch on its way into its table."""
 
     def __init__(
@@ -121,7 +137,9 @@ class _Batch:
                 digest.add(without_columns(frame, self.shape.ignored).astype("str"))
         return digest.close()
 
-    def ingest(self, batch_id: str | None, *, hold_extra: bool, progress: ProgressCallback) -> IngestResult:
+    def ingest(
+        self, batch_id: str | None = None, *, hold_extra: bool = False, progress: ProgressCallback = silent
+    ) -> IngestResult:
         """Store the rows or refuse them."""
         contract, rows = self.contract, self.shape.rows
         if self.shape.extra:
@@ -228,7 +246,7 @@ class _Batch:
         return {row: tuple(why for why in whys if not why.startswith(broken)) for row, whys in reasons.items()}
 
     def _hold_extra(self, batch_id: str | None) -> None:
-        without = _Batch(self.workspace, self.contract, self.chunks, self.now, self.scratch, ignore_extra=True)
+        without = ChunkedBatch(self.workspace, self.contract, self.chunks, self.now, self.scratch, ignore_extra=True)
         without.look(iter(self.chunks))
         digest = without.digest()
         why = (extra_columns_reason(without.shape.ignored),)

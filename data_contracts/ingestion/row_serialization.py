@@ -42,7 +42,7 @@ def fingerprint(frame: pd.DataFrame) -> str:
     return digest.hexdigest()[:32]
 
 
-def row_hashes(frame: pd.DataFrame) -> "np.ndarray[Any, np.dtype[np.uint64]]":
+def row_hashes(frame: pd.DataFrame) -> "np.ndarray[Any, np.dtype[Any]]":
     """Return a hash of each row's values."""
     try:
         return pd.util.hash_pandas_object(frame, index=False).to_numpy()

@@ -131,7 +131,8 @@ class Conversion:
 
     def _zoned(self, name: str) -> FileLayout:
         declared = self._contract.column(name)
-        return replace(self._layout, time_zone=self._layout.time_zone or (declared and declared.time_zone))
+        zone = self._layout.time_zone or (None if declared is None else declared.time_zone)
+        return replace(self._layout, time_zone=zone)
 
     def _check(self, tally: _ColumnTally) -> None:
         if tally.error is not None:

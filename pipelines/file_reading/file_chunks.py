@@ -72,7 +72,7 @@ def open_chunks(
         return None
     return FileChunks(
         *(files, contract, layout, base_folder(paths), passed_over(paths)),
-        **({} if chunk_rows is None else {"chunk_rows": chunk_rows}),
+        chunk_rows=chunk_rows or CHUNK_ROWS,
         strict=strict,
         progress=progress,
     )

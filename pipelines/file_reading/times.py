@@ -86,9 +86,9 @@ def read_times(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayou
 def parse_times(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayout, tally: TimesTally) -> Times:
     """Read the next chunk of a column of times; what cannot be read is counted, for the tally to judge at the end."""
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        times = _of_timestamps(path, name, column, layout, tally.rows)
+        read = _of_timestamps(path, name, column, layout, tally.rows)
         tally.rows += len(column)
-        return times
+        return read
     # Machines share their instants, so that there are fewer to parse than rows.
     encoded = pc.dictionary_encode(column.cast(pa.large_string())).combine_chunks()
     texts = pc.utf8_trim_whitespace(encoded.dictionary)

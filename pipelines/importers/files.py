@@ -31,25 +31,29 @@ def read_files(
     layout: FileLayout | None = None,
     time_zone: str | None = None,
     contracts: Path | None = None,
+    chunk_rows: int | None = None,
 ) -> Batch:
     """Read a user's own tables: telemetry under `contract`, the others under the contracts of their names.
 
     The telemetry's files are one table. A table that is not given has no rows. The layout is the contract's by default;
-    `time_zone` is that of times that name none. `contracts` is the folder of a workspace's contracts.
+    `time_zone` is that of times that name none. `contracts` is the folder of a workspace's contracts. Large files of
+    telemetry are read when they are stored, chunk by chunk, of `chunk_rows` rows where that is given.
     """
     if contract.kind != "telemetry":
         found = f"the contract {contract.name!r} is about {contract.kind}"
         raise UsageError(found, "a contract for telemetry", "Name the contract of the telemetry file")
     layout = _in_zone(layout or contract.file_layout or PLAIN, time_zone)
     others = {"assets": assets, "failures": failures, "work_orders": work_orders, "events": events}
-    readings = read(telemetry, contract, layout)
-    tables, notes = {}, {contract.table: readings.notes}
+    chunks = open_in_chunks(telemetry, contract, layout, chunk_rows=chunk_rows)
+    readings = None if chunks is not None else read(telemetry, contract, layout)
+    tables, notes = {}, {} if readings is None else {contract.table: readings.notes}
     for name, path in others.items():
         tables[name], of_table = _other(name, path, layout, contracts)
         notes |= {} if of_table is None else {name: of_table}
     return Batch(
         asset_type=str(contract.asset_type),
-        telemetry=readings.frame,
+        telemetry=contract.empty() if readings is None else readings.frame,
+        chunks=chunks,
         telemetry_contract=contract,
         reading=notes,
         layout=layout,

@@ -2,6 +2,7 @@
 
 import tempfile
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from data_contracts.workspace import init_workspace
 from pipelines.file_reading import file_chunks, raw_table
 from pipelines.file_reading.file_chunks import open_chunks
 from pipelines.file_reading.read import read_table
+from pipelines.importers.batch import import_batch
+from pipelines.importers.files import read_files
 from pipelines.jobs.ingest import ingest_files
 
 NOW = pd.Timestamp("2026-03-01T00:00Z")
@@ -85,7 +88,8 @@ def _in_chunks(paths: list[Path], layout: FileLayout, rows: int) -> Any:
         return str(error)
     assert max(map(len, frames)) <= rows
     columns = [_plain(frame) for frame in frames]
-    return list(frames[0].columns), [sum(parts, []) for parts in zip(*columns, strict=True)], chunks.notes().to_dict()
+    whole = [list(chain.from_iterable(parts)) for parts in zip(*columns, strict=True)]
+    return list(frames[0].columns), whole, chunks.notes().to_dict()
 
 
 @given(written=texts(), rows=st.integers(1, 6), zone=st.sampled_from([None, "Europe/Berlin"]))
@@ -149,3 +153,23 @@ def test_small_files_and_other_layouts_are_read_at_once(tmp_path: Path) -> None:
     assert open_chunks(path, CONTRACT) is None
     assert open_chunks(path, CONTRACT, replace(PLAIN, shape="long"), chunk_rows=1) is None
     assert file_chunks.CHUNK_ROWS > 1
+
+
+def test_an_import_in_chunks_is_an_import(tmp_path: Path) -> None:
+    """Beside other tables, too: the same rows, records, notes and what matches nothing; again it changes nothing."""
+    telemetry, failures = tmp_path / "telemetry.csv", tmp_path / "failures.csv"
+    rows = [f"P-{n % 3},2026-01-31T06:{n:02d}:00Z,{n if n != 4 else 5000},1,true" for n in range(9)]
+    telemetry.write_text("\n".join(["asset,event_time,flow,starts,running", *rows]) + "\n")
+    failures.write_text("failure_id,asset,event_time,mode\nF1,P-1,2026-01-31T06:08:00Z,leak\nF2,P-9,2026-01-31,leak\n")
+
+    def imported(name: str, chunk_rows: int | None) -> tuple[Any, Any]:
+        workspace = init_workspace(tmp_path / name)
+        batch = read_files(CONTRACT, telemetry=telemetry, failures=failures, time_zone="UTC", chunk_rows=chunk_rows)
+        assert (batch.chunks is None) == (chunk_rows is None)
+        result = import_batch(workspace, batch, now=NOW)
+        batch = read_files(CONTRACT, telemetry=telemetry, failures=failures, time_zone="UTC", chunk_rows=chunk_rows)
+        again = import_batch(workspace, batch, now=NOW)
+        assert all(table.already for name, table in again.tables.items())
+        return result.to_dict(), {name: tables.read(workspace, name).to_dict() for name in tables.versions(workspace)}
+
+    assert str(imported("chunked", 4)) == str(imported("whole", None))
