@@ -32,6 +32,7 @@ import json, resource, sys, time
 from pathlib import Path
 import pandas as pd
 from data_contracts.contract.contract import load_contract
+from data_contracts.contract.file_layout import PLAIN
 from data_contracts.workspace import init_workspace
 from pipelines.jobs.ingest import ingest_files
 contract = load_contract(Path(sys.argv[1]))
@@ -41,9 +42,7 @@ stages = {}
 def progress(what, done, total):
     peak = resource.getrusage(resource.RUSAGE_SELF)
     stages[what] = [round(time.process_time(), 1), peak.ru_maxrss // 1024]
-done = ingest_files(
-    workspace, [Path(sys.argv[2])], contract, contract.file_layout or __import__(
-        "data_contracts.contract.file_layout", fromlist=["PLAIN"]).PLAIN, now=pd.Timestamp.now("UTC"), progress=progress)
+done = ingest_files(workspace, [Path(sys.argv[2])], contract, PLAIN, now=pd.Timestamp.now("UTC"), progress=progress)
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({
     "accepted": done.result.accepted, "quarantined": done.result.quarantined,
