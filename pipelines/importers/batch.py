@@ -18,7 +18,7 @@ from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unma
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.service_records import ServiceChanges
 from data_contracts.workspace import Workspace
-from pipelines.file_reading.file_chunks import FileChunks
+from pipelines.file_reading.chunked.file_chunks import FileChunks
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.importers.remembered_layout import remembered, with_layout
 from pipelines.importers.row_clock import continue_rows

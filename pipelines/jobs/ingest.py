@@ -23,7 +23,7 @@ from data_contracts.validation.checks import check
 from data_contracts.validation.conform import split_unit
 from data_contracts.validation.report import Report
 from data_contracts.workspace import Workspace
-from pipelines.file_reading.file_chunks import FileChunks, open_chunks
+from pipelines.file_reading.chunked.file_chunks import FileChunks, open_chunks
 from pipelines.file_reading.find_files import SUFFIXES
 from pipelines.file_reading.missing_columns import column_remedies
 from pipelines.file_reading.notes import ReadingNotes

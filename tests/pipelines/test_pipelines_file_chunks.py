@@ -20,8 +20,9 @@ from data_contracts.errors import ForewarnError
 from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.tables import tables
 from data_contracts.workspace import init_workspace
-from pipelines.file_reading import file_chunks, raw_table
-from pipelines.file_reading.file_chunks import open_chunks
+from pipelines.file_reading import raw_table
+from pipelines.file_reading.chunked import file_chunks
+from pipelines.file_reading.chunked.file_chunks import open_chunks
 from pipelines.file_reading.read import read_table
 from pipelines.importers.batch import import_batch
 from pipelines.importers.files import read_files
