@@ -22,7 +22,7 @@ from data_contracts.tables.service_records import UNCHANGED, ServiceChanges
 from data_contracts.validation.checks import Examination, examine
 from data_contracts.validation.conform import ConformedBatch, conform, split_unit
 from data_contracts.validation.quality_flags import stored_names
-from data_contracts.validation.report import ContractError, Report
+from data_contracts.validation.report import CheckResult, ContractError, Report
 from data_contracts.workspace import Workspace
 
 KNOWN_TIME_ASSUMED: Final = "known_time_assumed"
@@ -175,21 +175,21 @@ def ingest(
     if batch.extra:
         if hold_extra and len(frame):
             _hold_extra(workspace, frame, contract, batch_id, now)
-        raise _extra_columns(frame, batch, contract)
-    frame = _without(frame, batch.ignored)
+        raise extra_columns_error(len(frame), batch.results, contract)
+    frame = without_columns(frame, batch.ignored)
     digest = _digest(frame, batch)
     name = batch_id or digest
     mark = int(digest[:15], 16)
     stored = tables.batch_mark(workspace, contract.table, name)
     if stored is not None:
-        _check_same_content(name, stored, mark)
+        check_same_content(name, stored, mark)
         other = stored_by_another(workspace, contract, name)
         return IngestResult(name, contract.name, len(frame), 0, 0, True, None, other_revision=other)
     # If single rows are in quarantine, this batch passed before and the process was killed between the two commits. It
     # is checked as of then: a row that was refused as ahead of the clock is in quarantine and must not be stored too.
     interrupted = quarantine.held_since(workspace, contract, name)
     if interrupted is not None:
-        _check_same_content(name, interrupted[0], mark)
+        check_same_content(name, interrupted[0], mark)
         now = interrupted[1]
     registration = register(workspace.contracts, contract, now=now)
     checked = examine(frame, contract, now=now, ignore_extra=ignore_extra)
@@ -236,7 +236,7 @@ def _check_ids(
     return refuse_reused(checked, reused, contract)
 
 
-def _without(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+def without_columns(frame: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     """Leave out columns by name, whatever unit their headers declare."""
     return frame.loc[:, [split_unit(str(header))[0] not in names for header in frame.columns]] if names else frame
 
@@ -246,17 +246,22 @@ def _hold_extra(
 ) -> None:
     """Put a batch with extra columns into quarantine, until it is accepted without them."""
     without = conform(frame, contract, ignore_extra=True)
-    digest = _digest(_without(frame, without.ignored), without)
-    reason = f"columns: {', '.join(without.ignored)} not in the contract"
-    mark, reasons = int(digest[:15], 16), [(reason,)] * len(frame)
+    digest = _digest(without_columns(frame, without.ignored), without)
+    mark, reasons = int(digest[:15], 16), [(extra_columns_reason(without.ignored),)] * len(frame)
     quarantine.hold(workspace, contract, batch_id or digest, frame, reasons, whole_batch=True, mark=mark, now=now)
 
 
-def _extra_columns(frame: pd.DataFrame, batch: ConformedBatch, contract: Contract) -> ContractError:
-    report = Report(contract.name, contract.version, batch.results, len(frame))
-    columns = next(result for result in batch.results if result.check == "columns")
+def extra_columns_reason(names: tuple[str, ...]) -> str:
+    """Say why a row is in quarantine whose batch has columns that the contract does not have."""
+    return f"columns: {', '.join(names)} not in the contract"
+
+
+def extra_columns_error(n_rows: int, results: tuple[CheckResult, ...], contract: Contract) -> ContractError:
+    """Return the error of a batch with columns that the contract does not have."""
+    report = Report(contract.name, contract.version, results, n_rows)
+    columns = next(result for result in results if result.check == "columns")
     return ContractError(
-        f"a batch of {len(frame)} rows has columns that the contract {contract.name} does not have ({columns.detail})",
+        f"a batch of {n_rows} rows has columns that the contract {contract.name} does not have ({columns.detail})",
         f"only {', '.join(column.name for column in contract.columns)}",
         "Leave them out with --ignore-extra, or for good with the contract's custom property extraColumns: ignore; or "
         "add them to the contract. Nothing was stored",
@@ -274,23 +279,29 @@ def _refuse(
     now: pd.Timestamp,
 ) -> None:
     """Put the whole batch into quarantine, and raise the report's error."""
-    batch_reasons = [
-        f"{result.check} {result.column}".strip() + f": {result.detail}"
-        for result in checked.report.breaches
-        if result.level == "batch"
-    ]
-    reasons = [(*batch_reasons, *checked.reasons.get(row, ())) for row in range(len(frame))]
+    whole = batch_reasons(checked.report)
+    reasons = [(*whole, *checked.reasons.get(row, ())) for row in range(len(frame))]
     if len(frame):
         quarantine.hold(workspace, contract, name, frame, reasons, whole_batch=True, mark=mark, now=now)
+    raise_refusal(checked.report, name)
+
+
+def batch_reasons(report: Report) -> tuple[str, ...]:
+    """Return why a batch is refused as a whole."""
+    return tuple(result.reason for result in report.breaches if result.level == "batch")
+
+
+def raise_refusal(report: Report, name: str) -> None:
+    """Raise the error of a batch that is in quarantine as a whole."""
     try:
-        checked.report.raise_if_failed()
+        report.raise_if_failed()
     except ContractError as error:
         remedy = (
-            f"{error.remedy}; all {len(frame)} rows are in quarantine as batch {name}, "
+            f"{error.remedy}; all {report.n_rows} rows are in quarantine as batch {name}, "
             "and `forewarn quarantine export` writes them to a file to be repaired"
         )
-        remedy = remedy if len(frame) else error.remedy
-        raise ContractError(error.found, error.expected, remedy, checked.report) from None
+        remedy = remedy if report.n_rows else error.remedy
+        raise ContractError(error.found, error.expected, remedy, report) from None
 
 
 def _known_no_earlier_than_stored(workspace: Workspace, contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
@@ -304,7 +315,8 @@ def _known_no_earlier_than_stored(workspace: Workspace, contract: Contract, rows
     return rows.assign(known_time=rows["known_time"].where(~(corrected > rows["known_time"]), corrected))
 
 
-def _check_same_content(name: str, stored: int, mark: int) -> None:
+def check_same_content(name: str, stored: int, mark: int) -> None:
+    """Raise a `UsageError` if a batch's id was used for other rows."""
     if stored != mark:
         raise UsageError(
             f"the batch id {name!r} was used for other rows before",

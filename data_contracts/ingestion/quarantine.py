@@ -76,17 +76,41 @@ def hold(
     `reasons` has the reasons of each row. With `whole_batch` the rows are released if the batch is accepted later.
     `mark` identifies the batch's content: refused batches of one id and different content are all kept.
     """
-    action = f"{REFUSED}:{mark:x}" if whole_batch else HELD
-    entries = entries_of(
+    entries = held_entries(contract, batch_id, rows, reasons, whole_batch=whole_batch, mark=mark, now=now)
+    return store_entries(workspace, entries, commit_of(contract, batch_id, whole_batch, mark), now, mark=mark)
+
+
+def commit_of(contract: Contract, batch_id: str, whole_batch: bool, mark: int) -> str:
+    """Return the id of the commit that puts refused rows of a batch into quarantine."""
+    return f"{contract.table}:{batch_id}:{_action(whole_batch, mark)}"
+
+
+def held_entries(
+    contract: Contract,
+    batch_id: str,
+    rows: pd.DataFrame,
+    reasons: Sequence[Sequence[str]],
+    *,
+    whole_batch: bool,
+    mark: int,
+    now: pd.Timestamp,
+    first: int = 0,
+) -> pd.DataFrame:
+    """Return the entries of refused rows of a batch, of which `first` have entries already; see `hold`."""
+    action = _action(whole_batch, mark)
+    return entries_of(
         contract,
         [batch_id] * len(rows),
-        [f"{batch_id}:{action}:{number}" for number in range(len(rows))],
+        [f"{batch_id}:{action}:{number}" for number in range(first, first + len(rows))],
         rows,
         reasons,
         action=REFUSED if whole_batch else HELD,
         now=now,
     )
-    return store_entries(workspace, entries, f"{contract.table}:{batch_id}:{action}", now, mark=mark)
+
+
+def _action(whole_batch: bool, mark: int) -> str:
+    return f"{REFUSED}:{mark:x}" if whole_batch else HELD
 
 
 def entries_of(

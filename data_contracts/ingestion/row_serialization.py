@@ -38,12 +38,16 @@ def fingerprint(frame: pd.DataFrame) -> str:
     """Return a digest of rows that does not depend on their order, 32 hexadecimal digits."""
     digest = hashlib.sha256(json.dumps([str(name) for name in frame.columns]).encode())
     if len(frame):
-        try:
-            hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-        except TypeError:  # cells that are lists or the like
-            hashes = pd.util.hash_pandas_object(pd.Series(to_texts(frame), dtype="str"), index=False).to_numpy()
-        digest.update(np.sort(hashes).astype("<u8").tobytes())
+        digest.update(np.sort(row_hashes(frame)).astype("<u8").tobytes())
     return digest.hexdigest()[:32]
+
+
+def row_hashes(frame: pd.DataFrame) -> "np.ndarray[Any, np.dtype[Any]]":
+    """Return a hash of each row's values."""
+    try:
+        return pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    except TypeError:  # cells that are lists or the like
+        return pd.util.hash_pandas_object(pd.Series(to_texts(frame), dtype="str"), index=False).to_numpy()
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -33,10 +33,15 @@ def stored_by_another(workspace: Workspace, contract: Contract, name: str) -> bo
 def corrected_since(workspace: Workspace, frame: pd.DataFrame, contract: Contract) -> int:
     """Count the rows of a batch that are stored as they are, and that another stored row corrects."""
     batch = conform(frame, contract)
-    identity = _identity(contract)
-    if not batch.fits or not set(identity) <= set(batch.frame):
+    return corrected_among(workspace, batch.frame, contract) if batch.fits else 0
+
+
+def corrected_among(workspace: Workspace, rows: pd.DataFrame, contract: Contract) -> int:
+    """Count the rows in their contract's shape that are stored as they are, and that another stored row corrects."""
+    identity = identity_of(contract)
+    if not set(identity) <= set(rows):
         return 0
-    own = apply_qualities(batch.frame, contract).frame
+    own = apply_qualities(rows, contract).frame
     own = own.dropna(subset=identity).drop_duplicates(identity)
     if own.empty:
         return 0
@@ -57,7 +62,7 @@ def corrected_since(workspace: Workspace, frame: pd.DataFrame, contract: Contrac
     return int((kept & ~counting.reindex(kept.index)).sum())
 
 
-def _identity(contract: Contract) -> list[str]:
+def identity_of(contract: Contract) -> list[str]:
     """Return what corrections of a row share with it."""
     identifier = IDENTIFIERS.get(contract.kind)
     if identifier is not None:

@@ -11,7 +11,8 @@ see it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -84,37 +85,45 @@ def examine(
         judged = apply_qualities(batch.frame, contract)
         values, nulled = judged.frame, judged.nulled
         results += judged.results
-        _add(reasons, judged.reasons)
+        add_reasons(reasons, judged.reasons)
         measured = pd.concat([values, measure(values, contract, now)], axis="columns")
-        for result, rows in (*_check_values(measured, contract, batch.refused), *check_metrics(values, contract)):
+        for result, rows in (*check_values(measured, contract, batch.refused), *check_metrics(values, contract)):
             results += (result,)
-            why = f"{result.check} {result.column}".strip() + f": {result.detail}"
-            _add(reasons, dict.fromkeys(rows, (why,)))
+            add_reasons(reasons, dict.fromkeys(rows, (result.reason,)))
     report = Report(contract.name, contract.version, results, len(frame))
     as_arrived = batch.as_arrived(batch.frame.index[batch.frame.index.isin(list(reasons))])
     return Examination(report, values, reasons, as_arrived, batch.ignored, nulled)
 
 
-def _add(reasons: dict[int, tuple[str, ...]], more: Mapping[int, tuple[str, ...]]) -> None:
+def add_reasons(reasons: dict[int, tuple[str, ...]], more: Mapping[int, tuple[str, ...]]) -> None:
+    """Add reasons to those that rows are refused for already."""
     for row, why in more.items():
         reasons[row] = (*reasons.get(row, ()), *why)
 
 
-def _check_values(
-    frame: pd.DataFrame, contract: Contract, refused: Mapping[str, "pd.Series[Any]"]
+def check_values(
+    frame: pd.DataFrame,
+    contract: Contract,
+    refused: Mapping[str, "pd.Series[Any]"],
+    repeated: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> Iterator[tuple[CheckResult, Sequence[int]]]:
-    """Yield the result of each check, with the rows that fail it."""
+    """Yield the result of each check, with the rows that fail it.
+
+    `repeated` are, by column, the rows whose values occur again among more rows than these.
+    """
     counted: set[str] = set()
-    for outcome in run_suite(frame, contract):
+    for each in run_suite(frame, contract):
+        outcome = each
+        if each.check == "unique" and each.column in repeated:
+            rows = tuple(repeated[each.column])
+            outcome = replace(each, rows=rows, success=not rows)
         column = contract.column(outcome.column)
         if column is not None and column.name not in counted and outcome.check not in _MEASURED:
             counted.add(column.name)
             unread = refused.get(column.name)
             yield from _check_nulls(outcome, column, frame, [] if unread is None else unread.index)
         if outcome.check in {"row_count", "freshness"}:
-            detail = _batch_detail(outcome, contract)
-            level: Level = "notice" if outcome.check == "freshness" else "batch"
-            yield CheckResult(outcome.check, outcome.column, outcome.success, detail, len(frame), level), ()
+            yield batch_result(outcome, contract, len(frame)), ()
         elif outcome.check != "null":
             detail, count = row_detail(outcome.check, column, contract), len(outcome.rows)
             yield CheckResult(outcome.check, outcome.column, outcome.success, detail, count, "row"), outcome.rows
@@ -129,10 +138,22 @@ def _check_nulls(
         rows = [int(row) for row in frame.index[missing]] if outcome.missing else []
         yield CheckResult("required", column.name, not rows, "every row must have a value", len(rows), "row"), rows
     elif column.needed:
-        missing_share = (outcome.missing - len(unread)) / len(frame) if len(frame) else 1.0
-        detail = f"{missing_share:.1%} without a value; the contract allows {column.max_null_share:.4g} of 1"
-        passed = missing_share <= column.max_null_share
-        yield CheckResult("null_share", column.name, passed, detail, 0 if passed else outcome.missing), ()
+        yield null_share_result(column, outcome.missing, len(unread), len(frame)), ()
+
+
+def null_share_result(column: Column, missing: int, unread: int, n_rows: int) -> CheckResult:
+    """Return the result for a column of so many rows without a value, of which some could not be read."""
+    missing_share = (missing - unread) / n_rows if n_rows else 1.0
+    detail = f"{missing_share:.1%} without a value; the contract allows {column.max_null_share:.4g} of 1"
+    passed = missing_share <= column.max_null_share
+    return CheckResult("null_share", column.name, passed, detail, 0 if passed else missing)
+
+
+def batch_result(outcome: ExpectationResult, contract: Contract, n_rows: int) -> CheckResult:
+    """Return the result of an expectation of the batch as a whole."""
+    detail = _batch_detail(outcome, contract)
+    level: Level = "notice" if outcome.check == "freshness" else "batch"
+    return CheckResult(outcome.check, outcome.column, outcome.success, detail, n_rows, level)
 
 
 def _batch_detail(outcome: ExpectationResult, contract: Contract) -> str:

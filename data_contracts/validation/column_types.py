@@ -67,18 +67,32 @@ def typed(values: "pd.Series[Any]", column: Column, *, exact: bool, by_cell: boo
     if converted is not None:
         return TypedColumn(converted.astype(kind), nothing, demanded)
     if pd.api.types.is_datetime64_dtype(values) and not by_cell:
-        return f"is a timestamp without a time zone; the contract demands {demanded}"
+        return without_zone(column)
     fits = _FITS[column.type]
     cells = values.astype(object)
     present = cells[values.notna()]
     fitting = np.fromiter((fits(value, exact) for value in present), dtype=bool, count=len(present))
     refused = present[~fitting]
-    if not by_cell and fitting.sum() <= _FEWEST_FITTING * len(present):
-        row = refused.index[0]
-        return f"holds {_show(refused[row])} in row {row + 1}; the contract demands {demanded}"
+    if not by_cell and are_too_few(int(fitting.sum()), len(present)):
+        return of_another_type(refused.iloc[0], int(refused.index[0]), column)
     good = pd.Series(None, index=values.index, dtype=object)
     good[present.index[fitting]] = [_CELL[column.type](value) for value in present[fitting]]
     return TypedColumn(good.astype(kind), refused, demanded)
+
+
+def are_too_few(fitting: int, present: int) -> bool:
+    """Return whether so few values of a column fit that it is of another type altogether."""
+    return fitting <= _FEWEST_FITTING * present
+
+
+def of_another_type(value: Any, row: int, column: Column) -> str:
+    """Say of a column of another type altogether what its first value is that does not fit."""
+    return f"holds {_show(value)} in row {row + 1}; the contract demands {_DEMANDED[column.type]}"
+
+
+def without_zone(column: Column) -> str:
+    """Say of a column that its times have no zone."""
+    return f"is a timestamp without a time zone; the contract demands {_DEMANDED[column.type]}"
 
 
 def _whole_column(values: "pd.Series[Any]", kind: str, *, exact: bool) -> "pd.Series[Any] | None":

@@ -39,12 +39,43 @@ class Judged:
     results: tuple[CheckResult, ...]
     reasons: Mapping[int, tuple[str, ...]]  # by row, a quality that cannot be understood
     nulled: Mapping[str, Mapping[str, int]]  # by channel and quality, how many readings became null
+    tallies: tuple["QualityTally", ...] = ()
+
+
+@dataclass(frozen=True)
+class QualityTally:
+    """How good the readings are that a column says the quality of."""
+
+    column: Column
+    counts: Mapping[str, int]  # by quality
+    missing: int  # readings without a quality
+    unknown: int  # qualities that cannot be understood
+
+    def __add__(self, other: "QualityTally") -> "QualityTally":
+        names = dict.fromkeys((*self.counts, *other.counts))
+        counts = {name: self.counts.get(name, 0) + other.counts.get(name, 0) for name in names}
+        return QualityTally(self.column, counts, self.missing + other.missing, self.unknown + other.unknown)
+
+    @property
+    def result(self) -> CheckResult:
+        """Return the result of the check."""
+        parts = [f"{self.counts['bad']} bad readings are null"] if "bad" in self.counts else []
+        if "uncertain" in self.counts:
+            parts.append(
+                f"{self.counts['uncertain']} uncertain ones are {'null' if self.column.uncertain == 'drop' else 'kept'}"
+            )
+        if self.missing:
+            parts.append(f"{self.missing} without a quality are kept")
+        if self.unknown:
+            parts.insert(0, f"{self.unknown} are not known as {_known(self.column)}")
+        detail = ", ".join(parts) or "all readings are good"
+        return CheckResult("quality", self.column.name, not self.unknown, detail, self.unknown, "row")
 
 
 def apply_qualities(frame: pd.DataFrame, contract: Contract) -> Judged:
     """Make bad readings null, and uncertain ones where the contract drops them; note which are not good."""
     noted: dict[str, pd.Series[Any]] = {}
-    results: list[CheckResult] = []
+    tallies: list[QualityTally] = []
     reasons: dict[int, tuple[str, ...]] = {}
     nulled: dict[str, dict[str, int]] = {}
     for column in contract.quality_columns(map(str, frame.columns)):
@@ -62,10 +93,10 @@ def apply_qualities(frame: pd.DataFrame, contract: Contract) -> Judged:
             frame = frame.assign(**{target: frame[target].mask(qualities.isin(drop))})
             for quality, n in counts.items():
                 nulled.setdefault(target, {})[quality] = nulled.get(target, {}).get(quality, 0) + n
-        results.append(_result(column, qualities, int(unknown.sum())))
+        tallies.append(_tally(column, qualities, int(unknown.sum())))
     # A column of words as they came may have the name of one that is stored.
     rest = frame.drop(columns=[name for name in frame.columns if is_quality_column(str(name))])
-    return Judged(rest.assign(**noted), tuple(results), reasons, nulled)
+    return Judged(rest.assign(**noted), tuple(each.result for each in tallies), reasons, nulled, tuple(tallies))
 
 
 def stored_names(rows: pd.DataFrame, contract: Contract) -> list[str]:
@@ -84,17 +115,9 @@ def _note(noted: dict[str, "pd.Series[Any]"], name: str, qualities: "pd.Series[A
         noted[name] = other
 
 
-def _result(column: Column, qualities: "pd.Series[Any]", unknown: int) -> CheckResult:
-    counts = qualities.value_counts()
-    parts = [f"{counts['bad']} bad readings are null"] if "bad" in counts else []
-    if "uncertain" in counts:
-        parts.append(f"{counts['uncertain']} uncertain ones are {'null' if column.uncertain == 'drop' else 'kept'}")
-    if missing := int(qualities.isna().sum()) - unknown:
-        parts.append(f"{missing} without a quality are kept")
-    if unknown:
-        parts.insert(0, f"{unknown} are not known as {_known(column)}")
-    detail = ", ".join(parts) or "all readings are good"
-    return CheckResult("quality", column.name, not unknown, detail, unknown, "row")
+def _tally(column: Column, qualities: "pd.Series[Any]", unknown: int) -> QualityTally:
+    counts = {str(quality): int(count) for quality, count in qualities.value_counts().items()}
+    return QualityTally(column, counts, int(qualities.isna().sum()) - unknown, unknown)
 
 
 def unknown_quality(flag: Any, column: Column) -> str:

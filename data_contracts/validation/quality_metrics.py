@@ -1,6 +1,7 @@
 """Metrics of the standard's quality rules: how many rows of a batch are null, missing, invalid or duplicate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -28,32 +29,52 @@ _WORDS = {
 }
 
 
-def check_metrics(frame: pd.DataFrame, contract: Contract) -> Iterator[tuple[CheckResult, tuple[int, ...]]]:
-    """Yield the result of each quality rule; the rows at fault where the rule forbids every one of them."""
+def rules_of(contract: Contract) -> list[tuple[QualityRule, str]]:
+    """Return the quality rules of a contract, each with its column, or "" if it is about the table."""
     rules = [(rule, "") for rule in contract.rules]
-    rules += [(rule, column.name) for column in contract.columns for rule in column.rules]
-    for rule, name in rules:
-        check = _NAMES[rule.metric]
+    return rules + [(rule, column.name) for column in contract.columns for rule in column.rules]
+
+
+def check_metrics(
+    frame: pd.DataFrame,
+    contract: Contract,
+    duplicates: Mapping[int, "pd.Series[bool]"] = MappingProxyType({}),
+) -> Iterator[tuple[CheckResult, tuple[int, ...]]]:
+    """Yield the result of each quality rule; the rows at fault where the rule forbids every one of them.
+
+    `duplicates` are, by the number of their rule, those among more rows than these.
+    """
+    for number, (rule, name) in enumerate(rules_of(contract)):
         if rule.metric == "rowCount":
-            yield _batch_result(rule, check, name, len(frame), len(frame)), ()
+            yield batch_result(rule, name, len(frame), len(frame)), ()
             continue
-        counted = _counted(frame, rule, name)
-        if rule.metric == "duplicateValues" and not rule.forbids_any:
-            # As the metric is counted, the first of equal values is no duplicate.
-            counted &= frame[list(rule.columns) or [name]].duplicated()
+        check = _NAMES[rule.metric]
+        if rule.metric == "duplicateValues":
+            counted = duplicates[number] if number in duplicates else duplicated(frame, rule, name)
+        else:
+            counted = _counted(frame, rule, name)
         if rule.forbids_any:
             rows = tuple(int(row) for row in frame.index[counted])
             detail = f"no row may count: {describe(rule)}"
             yield CheckResult(check, name, not rows, detail, len(rows), "row"), rows
         else:
-            yield _batch_result(rule, check, name, int(counted.sum()), len(frame)), ()
+            yield batch_result(rule, name, int(counted.sum()), len(frame)), ()
 
 
-def _batch_result(rule: QualityRule, check: str, name: str, count: int, n_rows: int) -> CheckResult:
+def duplicated(frame: pd.DataFrame, rule: QualityRule, name: str) -> "pd.Series[bool]":
+    """Mark the rows that a rule counts as duplicates: all, or all but the first where the rule allows some."""
+    columns = list(rule.columns) or [name]
+    counted: pd.Series[bool] = frame.duplicated(columns, keep=False) & frame[columns].notna().all(axis="columns")
+    # As the metric is counted, the first of equal values is no duplicate.
+    return counted if rule.forbids_any else counted & frame[columns].duplicated()
+
+
+def batch_result(rule: QualityRule, name: str, count: int, n_rows: int) -> CheckResult:
+    """Return the result of a rule for a batch of so many rows, of which so many count."""
     number = (100 * count / n_rows if n_rows else 100.0) if rule.percent else float(count)
     passed = admits(rule.limits, number)
     found = f"{number:.4g}%" if rule.percent else f"{number:g}"
-    return CheckResult(check, name, passed, f"{found} rows; the contract demands {describe(rule)}", count)
+    return CheckResult(_NAMES[rule.metric], name, passed, f"{found} rows; the contract demands {describe(rule)}", count)
 
 
 def describe(rule: QualityRule) -> str:
@@ -78,9 +99,6 @@ def _listed(values: tuple[Any, ...] | None) -> str:
 
 
 def _counted(frame: pd.DataFrame, rule: QualityRule, name: str) -> "pd.Series[bool]":
-    if rule.metric == "duplicateValues":
-        columns = list(rule.columns) or [name]
-        return frame.duplicated(columns, keep=False) & frame[columns].notna().all(axis="columns")
     values = frame[name]
     if rule.metric == "nullValues":
         return values.isna()

@@ -39,6 +39,11 @@ class CheckResult:
     rows: int = 0
     level: Level = "batch"
 
+    @property
+    def reason(self) -> str:
+        """Return why a row, or the batch, is refused that fails the check."""
+        return f"{self.check} {self.column}".strip() + f": {self.detail}"
+
 
 @dataclass(frozen=True)
 class Report:

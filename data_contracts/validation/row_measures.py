@@ -3,7 +3,8 @@
 None of them depends on the order of the rows in the batch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,17 @@ MULTIPLE = "~multiple/"  # prefix of a column's name: 1 for a number that is no 
 RATE = "~rate/"  # prefix of a column's name: change a second since the last good row of the asset and source
 
 
-def measure(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> pd.DataFrame:
-    """Return the measures of a batch in the contract's shape as columns, with the batch's index."""
-    measures = {REPEATED: repeated_keys(frame, contract)}
+def measure(
+    frame: pd.DataFrame,
+    contract: Contract,
+    now: pd.Timestamp,
+    given: Mapping[str, "pd.Series[Any]"] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """Return the measures of a batch in the contract's shape as columns, with the batch's index.
+
+    Those in `given` are of rows among more than these.
+    """
+    measures = {REPEATED: given[REPEATED] if REPEATED in given else repeated_keys(frame, contract)}
     if {"event_time", "known_time"} <= set(frame.columns):
         early = (frame["event_time"] - frame["known_time"]).dt.total_seconds()
         # Checked too: a row from a clock that is years ahead would count as the latest, and all others as old.
@@ -37,7 +46,9 @@ def measure(frame: pd.DataFrame, contract: Contract, now: pd.Timestamp) -> pd.Da
         if column.multiple_of is not None:
             measures[MULTIPLE + column.name] = _misses(frame[column.name], column.multiple_of, _is_multiple)
         if column.max_rate_per_second is not None:
-            measures[RATE + column.name] = rates(frame, column.name, column.max_rate_per_second)
+            name = RATE + column.name
+            limit = column.max_rate_per_second
+            measures[name] = given[name] if name in given else rates(frame, column.name, limit)
     return pd.DataFrame(measures, index=frame.index)
 
 

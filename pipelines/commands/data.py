@@ -67,9 +67,11 @@ def ingest(
 
     from pipelines.cli.arguments import named_contract
     from pipelines.jobs.ingest import ingest_files
+    from pipelines.terminal.progress import bars
 
-    workspace, loaded = options.open(), named_contract(options, contract)
-    return ingest_files(workspace, files, loaded, layout.of(loaded), now=pd.Timestamp.now("UTC"), strict=strict)
+    workspace, loaded, now = options.open(), named_contract(options, contract), pd.Timestamp.now("UTC")
+    with bars() as progress:
+        return ingest_files(workspace, files, loaded, layout.of(loaded), now=now, strict=strict, progress=progress)
 
 
 def report(

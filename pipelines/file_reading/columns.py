@@ -1,7 +1,7 @@
 """The columns of one file under the contract's names: renamed, left out, and filled in from the file's name."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,8 +53,13 @@ class Columns:
         return replace(self, names=(*self.names, name), cells=(*self.cells, cells))
 
 
-def named_columns(path: Path, table: pa.Table, layout: FileLayout) -> Columns:
-    """Give a file's columns the contract's names; leave out those that the layout ignores, and empty ones unnamed."""
+def named_columns(path: Path, table: pa.Table, layout: FileLayout, empty: Collection[int] | None = None) -> Columns:
+    """Give a file's columns the contract's names; leave out those that the layout ignores, and empty ones unnamed.
+
+    `empty` are the places of the columns without a value in all of the file, of which the table may be a part.
+    """
+    if empty is None:
+        empty = {i for i in range(table.num_columns) if table.column(i).null_count == table.num_rows}
     headers = [str(name) for name in table.column_names]
     split = [split_unit(header) for header in headers]
     ours = [our_name(header, layout.rename) for header in headers]
@@ -62,7 +67,7 @@ def named_columns(path: Path, table: pa.Table, layout: FileLayout) -> Columns:
     renamed = {theirs: name for (theirs, _), name in zip(split, ours, strict=True) if name != theirs}
     columns = Columns(path, tuple(ours), tuple(table.columns), units, renamed)
     # A separator at the end of each line makes a column without a name.
-    unnamed = {i for i, name in enumerate(ours) if not name and table.column(i).null_count == table.num_rows}
+    unnamed = {i for i, name in enumerate(ours) if not name and i in empty}
     ignored = {i for i, name in enumerate(ours) if name in layout.ignore or headers[i] in layout.ignore}
     kept = [i for i in range(len(ours)) if i not in unnamed | ignored]
     return replace(columns.only(kept), ignored=tuple(ours[i] for i in sorted(ignored)))

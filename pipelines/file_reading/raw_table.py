@@ -4,7 +4,8 @@ import csv
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -17,10 +18,11 @@ import pyarrow.parquet
 from data_contracts.contract.file_layout import FileLayout
 from data_contracts.errors import ForewarnError, UsageError, did_you_mean
 from pipelines.file_reading.find_files import file_kind
-from pipelines.file_reading.headers import Complete, check_separator, not_text, open_bytes, read_header
+from pipelines.file_reading.headers import Complete, Header, check_separator, not_text, open_bytes, read_header
 from pipelines.file_reading.notes import FileNotes
 
 TEXT = pa.large_string()
+_PARQUET_ROWS = 65_536  # that are read at once
 _UNEVEN = re.compile(r"Row #(?P<row>\d+): Expected (?P<expected>\d+) columns, got (?P<found>\d+): (?P<text>.*)")
 
 
@@ -36,12 +38,64 @@ class RawTable:
 def read_raw(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
     """Read one file; errors name the file and what would bring it in."""
     kind = file_kind(path)
-    if not path.stat().st_size:
-        raise ForewarnError(f"{path} is empty", "a header and at least one row", "Check how it was written")
-    try:
+    with _readable(path):
         if kind == "parquet":
             return _read_parquet(path)
         return _read_text(path, layout, complete) if kind == "text" else _read_workbook(path, layout, complete)
+
+
+@dataclass(frozen=True)
+class RawChunks:
+    """One file's cells, to be read a part at a time, as often as needed."""
+
+    path: Path
+    names: tuple[str, ...]
+    notes: FileNotes
+    rows: int | None  # None if only reading the file tells
+    read: Callable[[], Generator[pa.RecordBatch]]
+
+
+def open_raw(path: Path, layout: FileLayout, complete: Complete) -> RawChunks:
+    """Open a text or Parquet file; its parts have the cells that `read_raw` gives."""
+    with _readable(path):
+        return _open_parquet(path) if file_kind(path) == "parquet" else _open_text(path, layout, complete)
+
+
+def _open_text(path: Path, layout: FileLayout, complete: Complete) -> RawChunks:
+    header = read_header(path, layout, complete)
+    check_separator(path, header)
+
+    def read() -> Generator[pa.RecordBatch]:
+        with _readable(path):
+            if _ends(path, header.lines):
+                return
+            with open_bytes(path) as file:
+                yield from pa.csv.open_csv(file, *_csv_options(header))
+
+    return RawChunks(path, header.names, _text_notes(header), None, read)
+
+
+def _open_parquet(path: Path) -> RawChunks:
+    with pa.parquet.ParquetFile(path) as file:
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+    notes = _parquet_notes(schema)
+    names = [name for name in schema.names if name not in notes.ignored]
+
+    def read() -> Generator[pa.RecordBatch]:
+        with _readable(path), pa.parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, use_threads=False):
+                yield batch.select(names)
+
+    return RawChunks(path, tuple(names), notes, rows, read)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise errors that name the file in place of those of its reader."""
+    if not path.stat().st_size:
+        raise ForewarnError(f"{path} is empty", "a header and at least one row", "Check how it was written")
+    try:
+        yield
     except UnicodeDecodeError as error:
         reason = f"byte {error.start + 1} is {error.object[error.start]:#04x}"
         raise not_text(path, error.encoding, reason) from error
@@ -65,6 +119,24 @@ def _read_text(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
     """Read everything as text: an identifier such as 007 must not become the number 7."""
     header = read_header(path, layout, complete)
     check_separator(path, header)
+    if _ends(path, header.lines):
+        table = pa.table([pa.array([], TEXT) for _ in header.names], names=list(header.names))
+    else:
+        with open_bytes(path) as file:
+            table = pa.csv.read_csv(file, *_csv_options(header))
+    return RawTable(path, table, _text_notes(header))
+
+
+def _text_notes(header: Header) -> FileNotes:
+    return FileNotes(
+        separator=header.separator,
+        encoding=header.encoding,
+        skipped_lines=header.skipped,
+        recognised=header.recognised,
+    )
+
+
+def _csv_options(header: Header) -> tuple[pa.csv.ReadOptions, pa.csv.ParseOptions, pa.csv.ConvertOptions]:
     # Arrow's reader, not pandas', which pads or cuts a line with too few or too many values instead of refusing it.
     as_text = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(header.names, TEXT),
@@ -76,19 +148,7 @@ def _read_text(path: Path, layout: FileLayout, complete: Complete) -> RawTable:
     options = pa.csv.ReadOptions(
         use_threads=False, skip_rows=header.lines, column_names=list(header.names), encoding=header.encoding
     )
-    parsing = pa.csv.ParseOptions(delimiter=header.separator)
-    if _ends(path, header.lines):
-        table = pa.table([pa.array([], TEXT) for _ in header.names], names=list(header.names))
-    else:
-        with open_bytes(path) as file:
-            table = pa.csv.read_csv(file, options, parsing, as_text)
-    notes = FileNotes(
-        separator=header.separator,
-        encoding=header.encoding,
-        skipped_lines=header.skipped,
-        recognised=header.recognised,
-    )
-    return RawTable(path, table, notes)
+    return options, pa.csv.ParseOptions(delimiter=header.separator), as_text
 
 
 def _ends(path: Path, lines: int) -> bool:
@@ -105,12 +165,17 @@ def _ends(path: Path, lines: int) -> bool:
 
 def _read_parquet(path: Path) -> RawTable:
     table = pa.parquet.ParquetFile(path).read()
-    metadata = table.schema.metadata or {}
+    notes = _parquet_notes(table.schema)
+    return RawTable(path, table.drop_columns(list(notes.ignored)), notes)
+
+
+def _parquet_notes(schema: pa.Schema) -> FileNotes:
+    metadata = schema.metadata or {}
     # An index without a name says where a row stood in somebody's memory.
-    unnamed = [name for name in table.column_names if name.startswith("__index_level_")]
+    unnamed = [name for name in schema.names if name.startswith("__index_level_")]
     units = json.loads(metadata.get(b"PANDAS_ATTRS", b"{}")).get("units", {})
     units = {str(name): str(unit) for name, unit in units.items() if unit is not None}
-    return RawTable(path, table.drop_columns(unnamed), FileNotes(units=units, ignored=tuple(unnamed)))
+    return FileNotes(units=units, ignored=tuple(unnamed))
 
 
 def _read_workbook(path: Path, layout: FileLayout, complete: Complete) -> RawTable:

@@ -17,6 +17,7 @@ from pipelines.file_reading.columns import Columns
 from pipelines.file_reading.combine import join, number_rows, stack
 from pipelines.file_reading.convert import Converted, convert
 from pipelines.file_reading.find_files import base_folder, find_files, passed_over
+from pipelines.file_reading.headers import Complete
 from pipelines.file_reading.long_layout import name_roles, to_wide
 from pipelines.file_reading.missing_columns import check_columns, check_repeated
 from pipelines.file_reading.notes import FileNotes, LongNotes, ReadingNotes
@@ -32,7 +33,9 @@ class FileTable:
 
 
 @dataclass(frozen=True)
-class _OneFile:
+class OneFile:
+    """One of the files of a table."""
+
     path: Path
     frame: pd.DataFrame
     units: dict[str, str]
@@ -66,7 +69,7 @@ def read_table(
         if columns.rows and strict and not joined_later:
             check_columns(file, columns.names, contract, layout, several=several)
         converted = convert(columns, contract, layout, separator=written.separator)
-        tables.append(_OneFile(file, converted.frame, {**columns.units, **written.units}, written, converted, long))
+        tables.append(OneFile(file, converted.frame, {**columns.units, **written.units}, written, converted, long))
     filled = [table for table in tables if len(table.frame)]
     if not filled:
         raise ForewarnError(
@@ -81,10 +84,10 @@ def read_table(
     if layout.time_format == ROW:
         frame = _with_columns(frame, {"event_time": number_rows(frame, layout)})
     frame, given = with_defaults(frame, contract)
-    frame = _in_order(frame, contract, _units(filled, contract))
+    frame = in_order(frame, contract, units_of(filled, contract))
     # Readings keep their event time when they are corrected, so that only other tables need to know.
     frame.attrs[KNOWN_TIME_ASSUMED] = "known_time" in given and contract.kind != "telemetry"
-    notes = replace(_notes(files, filled, frame, layout), passed_over=tuple(map(str, passed_over(paths))))
+    notes = replace(notes_of(files, filled, len(frame), layout), passed_over=tuple(map(str, passed_over(paths))))
     empty += [str(table.path) for table in tables if not len(table.frame)]
     joined = before if before != len(frame) else None
     return FileTable(frame, replace(notes, filled=given, empty=tuple(empty), repeated=repeated, joined=joined))
@@ -125,15 +128,7 @@ def _columns(
     path: Path, contract: Contract, layout: FileLayout, base: Path | None
 ) -> tuple[Columns, FileNotes, LongNotes | None]:
     """Read one file's cells into a row for each instant, under the contract's names."""
-    needed = set(naming.needed(contract, layout))
-
-    def complete(names: list[str]) -> bool:
-        ours = [naming.our_name(name, layout.rename) for name in names]
-        if layout.shape == "long":
-            return {"event_time", "value"} <= set(name_roles(Columns(path, tuple(ours), ())).names)
-        return bool(needed) and needed <= set(ours)
-
-    raw = read_raw(path, layout, complete)
+    raw = read_raw(path, layout, header_test(path, contract, layout))
     columns = naming.named_columns(path, raw.table, layout)
     columns, units, recognised = naming.without_units_row(columns, contract, layout)
     columns = naming.with_constants(columns, contract, layout, base)
@@ -151,6 +146,19 @@ def _columns(
     return columns, notes, long
 
 
+def header_test(path: Path, contract: Contract, layout: FileLayout) -> Complete:
+    """Return what says whether names are the header of a file."""
+    needed = set(naming.needed(contract, layout))
+
+    def complete(names: list[str]) -> bool:
+        ours = [naming.our_name(name, layout.rename) for name in names]
+        if layout.shape == "long":
+            return {"event_time", "value"} <= set(name_roles(Columns(path, tuple(ours), ())).names)
+        return bool(needed) and needed <= set(ours)
+
+    return complete
+
+
 def _with_columns(frame: pd.DataFrame, columns: Mapping[str, "pd.Series[Any]"]) -> pd.DataFrame:
     # All at once: each column that is inserted makes a wide frame slower.
     return pd.concat([frame, pd.DataFrame(columns)], axis="columns") if columns else frame
@@ -160,7 +168,7 @@ def _is_joined(layout: FileLayout) -> bool:
     return layout.join or layout.shape == "long"
 
 
-def _units(tables: Sequence[_OneFile], contract: Contract) -> dict[str, str]:
+def units_of(tables: Sequence[OneFile], contract: Contract) -> dict[str, str]:
     """Return the units that the files name; raise if they contradict each other."""
     units: dict[str, tuple[str, Path]] = {}
     for table in tables:
@@ -173,7 +181,7 @@ def _units(tables: Sequence[_OneFile], contract: Contract) -> dict[str, str]:
     return {name: unit.replace("\u00b2", "2").replace("\u00b3", "3") for name, unit in known.items()}
 
 
-def _in_order(frame: pd.DataFrame, contract: Contract, units: dict[str, str]) -> pd.DataFrame:
+def in_order(frame: pd.DataFrame, contract: Contract, units: dict[str, str]) -> pd.DataFrame:
     """Put the contract's columns first; a unit that is not literally the contract's stays in the header, to be checked.
 
     In the header, and not beside the table, it stays with rows in quarantine too.
@@ -191,7 +199,8 @@ def _in_order(frame: pd.DataFrame, contract: Contract, units: dict[str, str]) ->
     return frame.iloc[:, positions].set_axis(headers, axis="columns")
 
 
-def _notes(files: Sequence[Path], tables: Sequence[_OneFile], frame: pd.DataFrame, layout: FileLayout) -> ReadingNotes:
+def notes_of(files: Sequence[Path], tables: Sequence[OneFile], n_rows: int, layout: FileLayout) -> ReadingNotes:
+    """Return what reading the files that have rows decided, found and left out."""
     written = [table.written for table in tables]
     decimals = {table.converted.decimal for table in tables}
     recognised = {key: None for one in written for key in one.recognised}
@@ -203,7 +212,7 @@ def _notes(files: Sequence[Path], tables: Sequence[_OneFile], frame: pd.DataFram
             examples.setdefault(name, text)
     return ReadingNotes(
         files=tuple(map(str, files)),
-        rows=len(frame),
+        rows=n_rows,
         written=FileNotes(
             separator=" ".join(dict.fromkeys(one.separator for one in written)),
             encoding=" ".join(dict.fromkeys(one.encoding for one in written if one.encoding)),

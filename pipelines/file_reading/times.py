@@ -5,7 +5,7 @@ notice. For the same reason no order of day and month is ever guessed, and no ba
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,10 +39,56 @@ class Times:
     unreadable: npt.NDArray[np.bool_]
 
 
+@dataclass
+class TimesTally:
+    """What of a column of times cannot be read, over all chunks of its file; rows count from 0."""
+
+    rows: int = 0
+    present: int = 0
+    unreadable: int = 0
+    written: int = 0  # of the unreadable, those that no clock change explains
+    naive: int = 0  # that name no zone, nor does the layout
+    zoned: int = 0
+    # The row and text of the first of each kind.
+    firsts: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def first(self, kind: str, cells: npt.NDArray[np.bool_], codes: npt.NDArray[Any], texts: pa.Array) -> None:
+        """Note the first cell of a kind."""
+        if kind not in self.firsts and cells.any():
+            row = int(cells.argmax())
+            self.firsts[kind] = self.rows + row, str(texts[int(codes[row])])
+
+    def check(self, path: Path, name: str, layout: FileLayout) -> None:
+        """Raise where most cells cannot be read, or name no zone."""
+        # One time without a zone among others is a bad cell; a column of them lacks --time-zone.
+        if self.naive > self.zoned:
+            row, text = self.firsts["naive"]
+            raise _without_zone(path, name, row, text)
+        if self.unreadable <= _MOST * self.present:
+            return
+        # Nor is the format at fault where clocks change, and a file may be of that hour alone.
+        if layout.time_zone is not None and self.written <= _MOST * self.present:
+            return
+        row, first = self.firsts["written" if layout.time_zone is not None else "unreadable"]
+        # A word such as OFF is a bad cell, however many there are; what has digits is a time in another format.
+        if re.search(r"\d", first):
+            raise _unread(path, name, row, first, self.unreadable, layout)
+
+
 def read_times(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayout) -> Times:
     """Read a column of times; raise where most cannot be read, or name no zone and the layout names none."""
+    tally = TimesTally()
+    times = parse_times(path, name, column, layout, tally)
+    tally.check(path, name, layout)
+    return times
+
+
+def parse_times(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayout, tally: TimesTally) -> Times:
+    """Read the next chunk of a column of times; what cannot be read is counted, for the tally to judge at the end."""
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return _of_timestamps(path, name, column, layout)
+        read = _of_timestamps(path, name, column, layout, tally.rows)
+        tally.rows += len(column)
+        return read
     # Machines share their instants, so that there are fewer to parse than rows.
     encoded = pc.dictionary_encode(column.cast(pa.large_string())).combine_chunks()
     texts = pc.utf8_trim_whitespace(encoded.dictionary)
@@ -50,23 +96,37 @@ def read_times(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayou
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
     codes = np.where(np.append(blank, True)[codes], -1, codes)
     try:
-        parsed = _parse(texts, layout).to_numpy("datetime64[us]")
+        parsed, naive = _parse(texts, layout)
     except _NoZoneError as error:
-        row = int((codes == error.position).argmax())
+        row = tally.rows + int((codes == error.position).argmax())
         raise _without_zone(path, name, row, str(texts[error.position])) from error
-    times = pd.Series(np.append(parsed, np.datetime64("NaT"))[codes], name=name).dt.tz_localize("UTC")
+    instants = np.append(parsed.to_numpy("datetime64[us]"), np.datetime64("NaT"))[codes]
+    times = pd.Series(instants, name=name).dt.tz_localize("UTC")
     unreadable = times.isna().to_numpy() & (codes >= 0)
-    if unreadable.sum() > _MOST * (codes >= 0).sum():
-        # Nor is the format at fault where clocks change, and a file may be of that hour alone.
-        written = unreadable & ~np.append(would_be_times(texts, replace(layout, time_zone="UTC")), False)[codes]
-        if layout.time_zone is not None and written.sum() <= _MOST * (codes >= 0).sum():
-            return Times(times, unreadable)
-        row = int(written.argmax()) if layout.time_zone is not None else int(unreadable.argmax())
-        first = str(texts[int(codes[row])])
-        # A word such as OFF is a bad cell, however many there are; what has digits is a time in another format.
-        if re.search(r"\d", first):
-            raise _unread(path, name, row, first, int(unreadable.sum()), layout)
+    _count(tally, codes, unreadable, np.append(naive, False)[codes], texts, layout)
     return Times(times, unreadable)
+
+
+def _count(
+    tally: TimesTally,
+    codes: npt.NDArray[Any],
+    unreadable: npt.NDArray[np.bool_],
+    naive: npt.NDArray[np.bool_],
+    texts: pa.Array,
+    layout: FileLayout,
+) -> None:
+    present = int((codes >= 0).sum())
+    tally.first("naive", naive, codes, texts)
+    tally.first("unreadable", unreadable, codes, texts)
+    if layout.time_zone is not None and unreadable.any():
+        written = unreadable & ~np.append(would_be_times(texts, replace(layout, time_zone="UTC")), False)[codes]
+        tally.first("written", written, codes, texts)
+        tally.written += int(written.sum())
+    tally.present += present
+    tally.unreadable += int(unreadable.sum())
+    tally.naive += int(naive.sum())
+    tally.zoned += present - int(unreadable.sum())
+    tally.rows += len(codes)
 
 
 def would_be_times(column: pa.ChunkedArray | pa.Array, layout: FileLayout) -> npt.NDArray[np.bool_]:
@@ -74,7 +134,7 @@ def would_be_times(column: pa.ChunkedArray | pa.Array, layout: FileLayout) -> np
     if not is_text(column.type):
         return np.asarray(column.is_valid().to_numpy(), dtype=bool)
     texts = pc.utf8_trim_whitespace(pa.array(column.to_pylist(), pa.large_string()))
-    return np.asarray(_parse(texts, layout).notna().to_numpy(), dtype=bool)
+    return np.asarray(_parse(texts, layout)[0].notna().to_numpy(), dtype=bool)
 
 
 class _NoZoneError(ValueError):
@@ -85,7 +145,7 @@ class _NoZoneError(ValueError):
         self.position = position
 
 
-def _of_timestamps(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayout) -> Times:
+def _of_timestamps(path: Path, name: str, column: pa.ChunkedArray, layout: FileLayout, before: int) -> Times:
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         times = column.cast(pa.timestamp("us", "UTC"), safe=False).to_pandas()
         return Times(times.rename(name), np.zeros(len(times), dtype=bool))
@@ -93,12 +153,15 @@ def _of_timestamps(path: Path, name: str, column: pa.ChunkedArray, layout: FileL
     try:
         times = _localized(local, layout).dt.tz_localize("UTC")
     except _NoZoneError as error:
-        raise _without_zone(path, name, error.position, str(local.iloc[error.position])) from error
+        raise _without_zone(path, name, before + error.position, str(local.iloc[error.position])) from error
     return Times(times.rename(name), (times.isna() & local.notna()).to_numpy())
 
 
-def _parse(texts: pa.Array, layout: FileLayout) -> "pd.Series[Any]":
-    """Read distinct texts, in UTC; ISO 8601 with a zone is read in any layout, as it can mean nothing else."""
+def _parse(texts: pa.Array, layout: FileLayout) -> tuple["pd.Series[Any]", npt.NDArray[np.bool_]]:
+    """Read distinct texts, in UTC, and mark those that lack a zone.
+
+    ISO 8601 with a zone is read in any layout, as it can mean nothing else.
+    """
     form = layout.time_format
     if form is None:
         return _iso(texts, layout)
@@ -107,21 +170,20 @@ def _parse(texts: pa.Array, layout: FileLayout) -> "pd.Series[Any]":
     zoned = pc.and_(pc.match_substring_regex(texts, _ISO), pc.match_substring_regex(texts, _ZONE))
     rest = times.isna().to_numpy() & zoned.to_numpy(zero_copy_only=False)
     if rest.any():
-        times[rest] = _iso(texts.filter(pa.array(rest)), layout).to_numpy("datetime64[us]")
-    return times
+        times[rest] = _iso(texts.filter(pa.array(rest)), layout)[0].to_numpy("datetime64[us]")
+    return times, np.zeros(len(texts), dtype=bool)
 
 
-def _iso(texts: pa.Array, layout: FileLayout) -> "pd.Series[Any]":
+def _iso(texts: pa.Array, layout: FileLayout) -> tuple["pd.Series[Any]", npt.NDArray[np.bool_]]:
     written = pc.match_substring_regex(texts, _ISO)
     candidates = pc.if_else(written, texts, pa.scalar(None, texts.type)).to_pandas()
     parsed = pd.to_datetime(candidates, format="ISO8601", utc=True, errors="coerce")
     times: pd.Series[Any] = parsed.astype(TIME).dt.tz_localize(None)
     zoned = times.notna() & pc.match_substring_regex(texts, _ZONE).to_numpy(zero_copy_only=False)
     naive = times.notna() & ~zoned
-    # One time without a zone among others is a bad cell; a column of them lacks --time-zone.
-    if layout.time_zone is None and naive.sum() <= zoned.sum():
-        return times.mask(naive)
-    return times.where(~naive, _localized(times.where(naive), layout))
+    if layout.time_zone is None:
+        return times.mask(naive), naive.to_numpy(dtype=bool)
+    return times.where(~naive, _localized(times.where(naive), layout)), np.zeros(len(texts), dtype=bool)
 
 
 def _formatted(texts: pa.Array, form: str, layout: FileLayout) -> "pd.Series[Any]":

@@ -1,8 +1,8 @@
 """Cells to values of a contract's types; a cell that cannot be read stays as its text, for the checks to refuse."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ _TYPES = {kind: pd.api.types.pandas_dtype(name) for kind, name in DTYPES.items()
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
 _EXACT = 2.0**53  # beyond it a float is no longer every whole number
+_LARGEST = str(2**63 - 1)
 _MOST = 0.5
 _BLANKS = "\u00a0\u202f\u2009"  # what typography puts between groups of digits
 
@@ -58,32 +59,71 @@ def read_values(column: pa.ChunkedArray, kind: str, layout: FileLayout) -> Value
     return _numbers(column, kind, layout)
 
 
-def fits_decimal(columns: list[pa.ChunkedArray], mark: str) -> bool:
+def fits_decimal(columns: Sequence[pa.ChunkedArray], mark: str) -> bool:
     """Return whether all texts are numbers with this decimal mark, and some cannot be numbers with another.
 
     One that is always followed by three digits might group thousands.
     """
+    # Without the mark nothing is a number with it, and most files are without.
     if not any(pc.any(pc.match_substring(column, mark)).as_py() for column in columns):
         return False
+    return all(are_decimal(column, mark) for column in columns) and any(has_decimal(column, mark) for column in columns)
+
+
+def are_decimal(column: pa.ChunkedArray, mark: str = ",") -> bool:
+    """Return whether all texts are numbers with a decimal mark, or whole."""
     escaped = re.escape(mark)
     number = rf"^\s*[+-]?(\d+|\d*{escaped}\d+)([eE][+-]?\d+)?\s*$"
+    return pc.all(pc.match_substring_regex(column, number)).as_py() is not False
+
+
+def has_decimal(column: pa.ChunkedArray, mark: str = ",") -> bool:
+    """Return whether in some text the mark cannot group thousands."""
+    escaped = re.escape(mark)
     decimal = rf"{escaped}(\d{{1,2}}|\d{{4,}})(\D|$)|^\s*[+-]?0*{escaped}"
-    if not all(pc.all(pc.match_substring_regex(column, number)).as_py() is not False for column in columns):
-        return False
-    return any(pc.any(pc.match_substring_regex(column, decimal)).as_py() for column in columns)
+    return bool(pc.any(pc.match_substring_regex(column, decimal)).as_py())
 
 
-def needs_mark(column: pa.ChunkedArray, unreadable: npt.NDArray[np.bool_], layout: FileLayout) -> str | None:
-    """Return the option that would read a column of which most cells are numbers with other marks; None if none."""
-    if not is_text(column.type) or unreadable.sum() * 2 <= len(column) - column.null_count:
-        return None
-    texts = pc.utf8_trim_whitespace(column.filter(pa.array(unreadable)))
+@dataclass
+class MarksTally:
+    """The cells of a column that are no numbers, over all chunks of its file, and which other marks would read them."""
+
+    rows: int = 0
+    present: int = 0
+    unreadable: int = 0
+    first: tuple[int, str] = (0, "")  # the row and text of the first
+    matches: dict[str, int] = field(default_factory=dict)  # by the option that would read them
+
+    def add(self, column: pa.ChunkedArray, values: Values, layout: FileLayout) -> None:
+        """Count the next chunk."""
+        if is_text(column.type):
+            self.present += len(column) - column.null_count
+            if values.unreadable.any():
+                if not self.unreadable:
+                    self.first = self.rows + int(values.unreadable.argmax()), values.first
+                self.unreadable += int(values.unreadable.sum())
+                texts = pc.utf8_trim_whitespace(column.filter(pa.array(values.unreadable)))
+                for option, form in _mark_forms(layout).items():
+                    count = pc.sum(pc.match_substring_regex(texts, form).cast(pa.int64())).as_py()
+                    self.matches[option] = self.matches.get(option, 0) + count
+        self.rows += len(column)
+
+    @property
+    def option(self) -> str | None:
+        """Return the option that would read most of the cells, if most are numbers with other marks."""
+        if self.unreadable * 2 <= self.present:
+            return None
+        return next((option for option, count in self.matches.items() if count > _MOST * self.unreadable), None)
+
+
+def _mark_forms(layout: FileLayout) -> dict[str, str]:
+    """Return how numbers with other marks look, by the option that names these."""
     mark = layout.decimal or "."
     other = "," if mark == "." else "."
     escaped, escaped_other = re.escape(mark), re.escape(other)
     grouped = rf"\d{{1,3}}({escaped}\d{{3}})+"
     groups = rf"^[+-]?\d{{1,3}}({escaped_other}\d{{3}})+$"
-    forms = {
+    return {
         # Without a declared decimal mark the comma of 1,234 may be that too, with one it groups.
         **({f"--layout thousands={other}": groups} if layout.decimal is not None else {}),
         f"--decimal '{other}'": rf"^[+-]?\d*{escaped_other}\d+([eE][+-]?\d+)?$",
@@ -91,10 +131,6 @@ def needs_mark(column: pa.ChunkedArray, unreadable: npt.NDArray[np.bool_], layou
         f"--layout thousands={other}": rf"^[+-]?\d{{1,3}}({escaped_other}\d{{3}})+({escaped}\d+)?$",
         "--layout thousands=MARK": rf"^[+-]?\d{{1,3}}([ ',.{_BLANKS}]\d{{3}})+([.,]\d+)?$",
     }
-    for option, form in forms.items():
-        if pc.mean(pc.match_substring_regex(texts, form).cast(pa.int8())).as_py() > _MOST:
-            return option
-    return None
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -158,13 +194,18 @@ def _numbers(column: pa.ChunkedArray, kind: str, layout: FileLayout) -> Values:
     target = pa.int64() if kind == "integer" else pa.float64()
     plain = layout.decimal in (None, ".") and layout.thousands is None
     try:
-        numbers = pc.cast(column, target) if plain else None
+        numbers = pc.cast(column, target) if plain and not (kind == "integer" and _has_hexadecimal(column)) else None
     except pa.ArrowInvalid:
         numbers = None
     if numbers is None or (kind == "number" and not _is_plain(numbers)):
         numbers = _cast(_with_points(column, layout), kind)
     values = numbers.to_pandas(types_mapper=_NULLABLE.get)
     return _mixed(column, values.astype(_TYPES[kind]))
+
+
+def _has_hexadecimal(column: pa.ChunkedArray) -> bool:
+    """Return whether Arrow would read one of the texts as a hexadecimal number, which no file means."""
+    return bool(pc.any(pc.match_substring(column, "x", ignore_case=True)).as_py())
 
 
 def _is_plain(numbers: pa.ChunkedArray) -> bool:
@@ -199,7 +240,10 @@ def _cast(text: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
     null = pa.scalar(None, text.type)
     if kind == "integer":
         digits = pc.replace_substring_regex(pc.if_else(whole, text, null), r"^\+|\.0*$", "")
-        fits = pc.less_equal(pc.utf8_length(digits), 18)
+        # As a column without other cells is cast, of which all have to fit.
+        bare = pc.utf8_ltrim(digits, "-")
+        length = pc.utf8_length(bare)
+        fits = pc.or_(pc.less_equal(length, 18), pc.and_(pc.equal(length, 19), pc.less_equal(bare, _LARGEST)))
         return pc.cast(pc.if_else(fits, digits, null), pa.int64())
     numbers = pc.cast(text, pa.float64())
     large = pc.and_(whole, pc.greater_equal(pc.abs(numbers), _EXACT))

@@ -1,11 +1,13 @@
 """A batch of tables from one source, and its import through the contracts."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
+from data_contracts.bulk.ingest_chunks import read_chunks
 from data_contracts.contract.contract import Contract, telemetry_contract
 from data_contracts.contract.file_layout import FileLayout
 from data_contracts.contract.registered import Registration, find_contract, find_telemetry_contract, register
@@ -16,6 +18,7 @@ from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unma
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.service_records import ServiceChanges
 from data_contracts.workspace import Workspace
+from pipelines.file_reading.chunked.file_chunks import FileChunks
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.importers.remembered_layout import remembered, with_layout
 from pipelines.importers.row_clock import continue_rows
@@ -36,6 +39,7 @@ class Batch:
     telemetry_contract: Contract | None = None  # the workspace's, or else the shipped one of the asset type when None
     reading: Mapping[str, ReadingNotes] = field(default_factory=dict)  # of a user's own files, by table
     layout: FileLayout | None = None  # of the telemetry's files
+    chunks: FileChunks | None = None  # the telemetry's files, where they are large; `telemetry` has no rows then
 
 
 @dataclass(frozen=True)
@@ -104,22 +108,34 @@ def import_batch(
     tables = _tables_with_rows(workspace, batch, contract)
     imports, services = {}, []
     said = [words] if registration.new and (words := remembered(given, contract)) else []
-    for done, (each, table) in enumerate(tables):
-        progress("import", done, len(tables))
-        result = ingest(workspace, table, each, now=now)
-        if result.already:
-            result = replace(result, corrected=corrected_since(workspace, table, each))
-        counts = result.accepted, result.quarantined, result.already, result.corrected, result.other_revision
-        imports[each.table] = TableImport(len(table), *counts)
-        services.append(result.service)
-        said += [f"{each.table}: {sentence}" for sentence in result.sentences]
-        if result.service.new and "assets" not in imports:
-            imports["assets"] = TableImport(result.service.new, result.service.new, 0, already=False)
-    progress("import", len(tables), len(tables))
+    with ExitStack() as open_files:
+        # All of it is read before anything is stored.
+        large = None
+        if batch.chunks is not None:
+            chunks = replace(batch.chunks, progress=progress)
+            reading = read_chunks(workspace, chunks, contract, now=now, overlapping=chunks.several)
+            large = open_files.enter_context(reading)
+            batch = replace(batch, reading={contract.table: chunks.notes(large.chunks.left_out), **batch.reading})
+        for done, (each, table) in enumerate(tables):
+            progress("import", done, len(tables))
+            if large is not None and each is contract:
+                result = large.ingest(progress=progress)
+            else:
+                result = ingest(workspace, table, each, now=now)
+                if result.already:
+                    result = replace(result, corrected=corrected_since(workspace, table, each))
+            counts = result.accepted, result.quarantined, result.already, result.corrected, result.other_revision
+            imports[each.table] = TableImport(result.rows, *counts)
+            services.append(result.service)
+            said += [f"{each.table}: {sentence}" for sentence in result.sentences]
+            if result.service.new and "assets" not in imports:
+                imports["assets"] = TableImport(result.service.new, result.service.new, 0, already=False)
+        progress("import", len(tables), len(tables))
+        n_assets = int(batch.telemetry["asset"].nunique()) if large is None else len(large.assets)
     reports = {each.table: table for each, table in tables if each.kind != "telemetry"}
     return ImportResult(
         asset_type=batch.asset_type,
-        assets=int(batch.telemetry["asset"].nunique()),
+        assets=n_assets,
         tables=imports,
         contract=registration,
         unmatched=find_unmatched(workspace, reports),
@@ -131,7 +147,7 @@ def import_batch(
 
 def _numbered_on(workspace: Workspace, batch: Batch, contract: Contract) -> Batch:
     """Continue the numbers of the stored rows, where rows are the clock."""
-    if batch.layout is None:
+    if batch.layout is None or batch.chunks is not None:
         return batch
     telemetry, continued = continue_rows(workspace, batch.telemetry, contract, batch.layout)
     notes = {
@@ -154,7 +170,7 @@ def _tables_with_rows(workspace: Workspace, batch: Batch, contract: Contract) ->
         (find_contract(workspace.contracts, "work_orders"), batch.work_orders),
         (find_contract(workspace.contracts, "events"), batch.events),
     ]
-    return [(each, table) for each, table in tables if len(table)]
+    return [(each, table) for each, table in tables if len(table) or (each is contract and batch.chunks is not None)]
 
 
 def _notes(reports: Mapping[str, pd.DataFrame], services: Sequence[ServiceChanges]) -> Iterator[str]:

@@ -9,6 +9,8 @@ from data_contracts.contract.contract import Contract, empty_table
 from data_contracts.contract.file_layout import PLAIN, FileLayout, override_layout
 from data_contracts.contract.registered import find_contract
 from data_contracts.errors import UsageError
+from pipelines.file_reading.chunked.file_chunks import FileChunks
+from pipelines.file_reading.chunked.file_chunks import open_chunks as open_in_chunks
 from pipelines.file_reading.find_files import SUFFIXES
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.file_reading.read import for_other_tables
@@ -29,25 +31,29 @@ def read_files(
     layout: FileLayout | None = None,
     time_zone: str | None = None,
     contracts: Path | None = None,
+    chunk_rows: int | None = None,
 ) -> Batch:
     """Read a user's own tables: telemetry under `contract`, the others under the contracts of their names.
 
     The telemetry's files are one table. A table that is not given has no rows. The layout is the contract's by default;
-    `time_zone` is that of times that name none. `contracts` is the folder of a workspace's contracts.
+    `time_zone` is that of times that name none. `contracts` is the folder of a workspace's contracts. Large files of
+    telemetry are read when they are stored, chunk by chunk, of `chunk_rows` rows where that is given.
     """
     if contract.kind != "telemetry":
         found = f"the contract {contract.name!r} is about {contract.kind}"
         raise UsageError(found, "a contract for telemetry", "Name the contract of the telemetry file")
     layout = _in_zone(layout or contract.file_layout or PLAIN, time_zone)
     others = {"assets": assets, "failures": failures, "work_orders": work_orders, "events": events}
-    readings = read(telemetry, contract, layout)
-    tables, notes = {}, {contract.table: readings.notes}
+    chunks = open_in_chunks(telemetry, contract, layout, chunk_rows=chunk_rows)
+    readings = None if chunks is not None else read(telemetry, contract, layout)
+    tables, notes = {}, {} if readings is None else {contract.table: readings.notes}
     for name, path in others.items():
         tables[name], of_table = _other(name, path, layout, contracts)
         notes |= {} if of_table is None else {name: of_table}
     return Batch(
         asset_type=str(contract.asset_type),
-        telemetry=readings.frame,
+        telemetry=contract.empty() if readings is None else readings.frame,
+        chunks=chunks,
         telemetry_contract=contract,
         reading=notes,
         layout=layout,
@@ -61,6 +67,13 @@ def read_table(
     """Read files in the layout of their contract; see `pipelines.file_reading.read.read_table`."""
     layout = _in_zone(contract.file_layout or PLAIN, time_zone)
     return read(path, contract, layout, strict=strict).frame
+
+
+def open_chunks(
+    path: Path, contract: Contract, *, time_zone: str | None = None, strict: bool = True
+) -> FileChunks | None:
+    """Open a large file in the layout of its contract; see `pipelines.file_reading.chunked.file_chunks.open_chunks`."""
+    return open_in_chunks(path, contract, _in_zone(contract.file_layout or PLAIN, time_zone), strict=strict)
 
 
 def _other(

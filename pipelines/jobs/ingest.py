@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from data_contracts.bulk.ingest_chunks import ChunkedIngest, ingest_chunks
 from data_contracts.contract.contract import Contract, load_contract
 from data_contracts.contract.contract_types import TELEMETRY
 from data_contracts.contract.file_layout import PLAIN, FileLayout
@@ -22,10 +23,12 @@ from data_contracts.validation.checks import check
 from data_contracts.validation.conform import split_unit
 from data_contracts.validation.report import Report
 from data_contracts.workspace import Workspace
+from pipelines.file_reading.chunked.file_chunks import FileChunks, open_chunks
 from pipelines.file_reading.find_files import SUFFIXES
 from pipelines.file_reading.missing_columns import column_remedies
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.file_reading.read import read_table
+from pipelines.importers.files import open_chunks as open_chunks_by_contract
 from pipelines.importers.files import read_table as read_by_contract
 from pipelines.importers.remembered_layout import remembered, with_layout
 from pipelines.importers.row_clock import continue_rows
@@ -140,30 +143,63 @@ def ingest_files(
     *,
     now: pd.Timestamp,
     strict: bool = False,
+    chunk_rows: int | None = None,
+    progress: ProgressCallback = silent,
 ) -> IngestedFiles:
     """Ingest files under their contract as one batch; the same files again change nothing.
+
+    Large files of telemetry are read and stored chunk by chunk, of `chunk_rows` rows where that is given, with the same
+    result.
 
     `ContractError` if they as a whole break their contract. With `strict` the result's exit status is 1 if rows match
     nothing, or telemetry shows what is undeclared.
     """
-    table = read_table(files, contract, layout, strict=False)
+    chunks = open_chunks(files, contract, layout, strict=False, chunk_rows=chunk_rows, progress=progress)
     given, contract = contract, with_layout(contract, layout)
-    # Kept in any case: rows that are stored already may be there by an earlier revision.
-    registration = register(workspace.contracts, contract, now=now)
-    frame, continued = continue_rows(workspace, table.frame, contract, layout)
-    result = ingest(workspace, frame, contract, now=now)
-    if result.already:
-        result = replace(result, corrected=corrected_since(workspace, frame, contract))
-    is_report = contract.table in REPORTS and "asset" in table.frame
-    unmatched = find_unmatched(workspace, {contract.table: table.frame} if is_report else {})
+    if chunks is not None:
+        # Kept in any case: rows that are stored already may be there by an earlier revision.
+        registration = register(workspace.contracts, contract, now=now)
+        stored = store_chunks(workspace, chunks, contract, now=now, progress=progress)
+        result, notes, unmatched = stored.result, chunks.notes(stored.left_out), find_unmatched(workspace, {})
+        assets = pd.Series(stored.assets, dtype="str")
+    else:
+        table = read_table(files, given, layout, strict=False)
+        registration = register(workspace.contracts, contract, now=now)
+        frame, continued = continue_rows(workspace, table.frame, contract, layout)
+        result = ingest(workspace, frame, contract, now=now)
+        if result.already:
+            result = replace(result, corrected=corrected_since(workspace, frame, contract))
+        is_report = contract.table in REPORTS and "asset" in table.frame
+        unmatched = find_unmatched(workspace, {contract.table: table.frame} if is_report else {})
+        notes = replace(table.notes, continued=continued)
+        assets = table.frame["asset"] if "asset" in table.frame else pd.Series(dtype="str")
     undeclared = None
-    if contract.kind == TELEMETRY and "asset" in table.frame:
+    if contract.kind == TELEMETRY and len(assets):
         spans = tables.asset_spans(workspace, contract.table).set_index("asset")["rows"]
-        own = spans[spans.index.isin(table.frame["asset"])]
-        undeclared = find_undeclared(workspace, str(contract.asset_type), own, now=now)
-    notes = replace(table.notes, continued=continued)
+        undeclared = find_undeclared(workspace, str(contract.asset_type), spans[spans.index.isin(assets)], now=now)
     kept = remembered(given, contract) if registration.new else ""
     return IngestedFiles(result, notes, registration, unmatched, undeclared, strict, kept)
+
+
+def store_chunks(
+    workspace: Workspace,
+    chunks: FileChunks,
+    contract: Contract,
+    *,
+    now: pd.Timestamp,
+    hold_extra: bool = False,
+    progress: ProgressCallback = silent,
+) -> ChunkedIngest:
+    """Ingest large files chunk by chunk as one batch."""
+    return ingest_chunks(
+        workspace,
+        chunks,
+        contract,
+        now=now,
+        hold_extra=hold_extra,
+        overlapping=chunks.several,
+        progress=progress,
+    )
 
 
 def ingest_inbox(
@@ -229,6 +265,10 @@ def _ingest_or_refuse(
 ) -> FileResult:
     try:
         contract = _folder_contract(workspace, folder)
+        chunks = open_chunks_by_contract(file, contract, time_zone=time_zone, strict=False)
+        if chunks is not None:
+            result = store_chunks(workspace, chunks, contract, now=now, hold_extra=True).result
+            return _file_result(file, contract, result)
         rows = read_by_contract(file, contract, time_zone=time_zone, strict=False)
         rows, _ = continue_rows(workspace, rows, contract, contract.file_layout or PLAIN)
         result = ingest(
@@ -240,6 +280,10 @@ def _ingest_or_refuse(
         )
     except ForewarnError as error:
         return FileResult(file, folder.name, error=str(error))
+    return _file_result(file, contract, result)
+
+
+def _file_result(file: Path, contract: Contract, result: IngestResult) -> FileResult:
     counts = result.accepted, result.quarantined, result.already
     return FileResult(file, contract.name, *counts, other_revision=result.other_revision)
 
