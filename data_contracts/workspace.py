@@ -1,17 +1,23 @@
 """The workspace: the folder that holds all embedded state; delete it and nothing is left."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote
 
 from pydantic import Field
 
 from data_contracts.configuration.places import read_toml
+from data_contracts.configuration.sqlite_urls import sqlite_url
 from data_contracts.configuration.values import build, configuration
 from data_contracts.errors import NotFoundError, UsageError
 
 SETTINGS_FILE = "forewarn.toml"
+RECORDS_FILE, REGISTRY_FILE = "records.db", "mlflow.db"
+ARTIFACTS_FOLDER = "artifacts"
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _INITIAL = """\
 # The settings of this workspace. All are optional.
 
@@ -101,7 +107,8 @@ def init_workspace(root: Path) -> Workspace:
     UsageError
         If a folder cannot be created, or an existing settings file is invalid.
     """
-    for folder in (root, root / "tables", root / "artifacts", root / "prefect", root / "reports"):
+    _refuse_escapes(str(root.resolve()))
+    for folder in (root, root / "tables", root / ARTIFACTS_FOLDER, root / "prefect", root / "reports"):
         _make_folder(folder)
     settings = root / SETTINGS_FILE
     if not settings.exists():
@@ -140,13 +147,26 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
             "Create one with `forewarn init`, or name another with --workspace",
         )
     storage, home = _read_storage(settings), root.resolve()
+    tables = environ.get("FOREWARN_TABLES_URL") or storage.tables or str(home / "tables")
+    _refuse_escapes(str(home), tables)
     return Workspace(
         root=home,
-        tables_url=environ.get("FOREWARN_TABLES_URL") or storage.tables or str(home / "tables"),
-        records_url=environ.get("FOREWARN_RECORDS_URL") or storage.records or f"sqlite:///{home / 'records.db'}",
-        mlflow_uri=environ.get("FOREWARN_MLFLOW_URI") or storage.mlflow or f"sqlite:///{home / 'mlflow.db'}",
-        artifacts_url=storage.artifacts or str(home / "artifacts"),
+        tables_url=tables,
+        records_url=environ.get("FOREWARN_RECORDS_URL") or storage.records or sqlite_url(home / RECORDS_FILE),
+        mlflow_uri=environ.get("FOREWARN_MLFLOW_URI") or storage.mlflow or sqlite_url(home / REGISTRY_FILE),
+        artifacts_url=storage.artifacts or str(home / ARTIFACTS_FOLDER),
     )
+
+
+def _refuse_escapes(*folders: str) -> None:
+    """Refuse a path such as ``a%20b``: Delta and MLflow decode it, and would use what is in ``a b`` instead."""
+    for folder in folders:
+        if "://" not in folder and (escape := _ESCAPE.search(folder)):
+            raise UsageError(
+                f"the path {folder} has {escape[0]}, which the stores read as {unquote(escape[0])!r}",
+                "a folder whose path has no per cent sign before two hexadecimal digits",
+                "Rename that folder, or choose another",
+            )
 
 
 def _make_folder(folder: Path) -> None:

@@ -20,8 +20,9 @@ from data_contracts.workspace import Workspace
 from models.experiment.training_data import deleted_tables
 from models.refitting.tags import REFIT_OF, refit_of
 from models.registry.mlflow_store import active_store, is_missing, storage_errors
+from models.registry.store.moved_store import own_path, rewrite_moved, rewrite_moved_if_writable
 from models.registry.revision import Revision, package_folders
-from models.registry.version_files import artifact_folder, condition, down_after_failure, local_path, signature
+from models.registry.version_files import artifact_folder, condition, down_after_failure, signature
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -112,6 +113,9 @@ class Registry:
 
         name = trained.experiment.model_name
         tags = version_tags(trained, revision)
+        with storage_errors(self.workspace):
+            # The workspace may have been mounted at another path since, and MLflow would write there.
+            rewrite_moved(self.workspace)
         with (
             storage_errors(self.workspace),
             tempfile.TemporaryDirectory() as scratch,
@@ -290,7 +294,7 @@ class Registry:
         """
         run_id = str(self._version(name, version).run_id)
         with storage_errors(self.workspace):
-            folder = local_path(str(self._client.get_run(run_id).info.artifact_uri))
+            folder = own_path(self.workspace, str(self._client.get_run(run_id).info.artifact_uri))
             with tempfile.TemporaryDirectory() as scratch:
                 yield folder / file if folder else Path(self._client.download_artifacts(run_id, file, scratch))
 
@@ -302,6 +306,7 @@ class Registry:
             # Creating its tables on first use needs no log line, and errors are raised as StorageError.
             logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
             with storage_errors(self.workspace):
+                rewrite_moved_if_writable(self.workspace)
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
 
@@ -394,7 +399,7 @@ class Registry:
     def _files(self, version: "ModelVersion") -> Iterator[Path]:
         """Yield the folder of a version's artifact: in place when it lies on this machine, otherwise downloaded."""
         uri = self._client.get_model_version_download_uri(version.name, version.version)
-        local = local_path(uri)
+        local = own_path(self.workspace, uri)
         if local is not None:
             yield artifact_folder(local)
             return
