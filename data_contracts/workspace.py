@@ -12,6 +12,7 @@ from pydantic import Field
 from data_contracts.configuration.places import read_toml
 from data_contracts.configuration.sqlite_urls import sqlite_url
 from data_contracts.configuration.values import build, configuration
+from data_contracts.configuration.workspace_version import read_workspace_version, write_workspace_version
 from data_contracts.errors import NotFoundError, UsageError
 
 SETTINGS_FILE = "forewarn.toml"
@@ -112,6 +113,7 @@ def init_workspace(root: Path) -> Workspace:
         _make_folder(folder)
     settings = root / SETTINGS_FILE
     if not settings.exists():
+        write_workspace_version(root)
         settings.write_text(_INITIAL, encoding="utf-8")
     return open_workspace(root, {})
 
@@ -138,6 +140,8 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
         If there is no workspace at `root`.
     UsageError
         If its settings file is invalid.
+    StorageError
+        If it was written by a later version.
     """
     settings = root / SETTINGS_FILE
     if not settings.is_file():
@@ -146,6 +150,7 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
             f"a folder with a {SETTINGS_FILE}",
             "Create one with `forewarn init`, or name another with --workspace",
         )
+    read_workspace_version(root)
     storage, home = _read_storage(settings), root.resolve()
     tables = environ.get("FOREWARN_TABLES_URL") or storage.tables or str(home / "tables")
     _refuse_escapes(str(home), tables)
@@ -171,7 +176,7 @@ def _refuse_escapes(*folders: str) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is in it has names of people
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be created ({error.strerror})",

@@ -15,7 +15,15 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from data_contracts.configuration.private_files import create_private
+from data_contracts.configuration.sqlite_urls import refuse_emptied, sqlite_file
 from data_contracts.errors import StorageError
+from data_contracts.records.migrations.schema_version import (
+    migrate,
+    note_schema_version,
+    read_schema_version,
+    refuse_too_old,
+)
 from data_contracts.records.record_schema import METADATA, Instant, Json, Record
 from data_contracts.records.record_types import Decision as Decision
 from data_contracts.records.record_types import MonitorRun as MonitorRun
@@ -28,6 +36,36 @@ BUSY_SECONDS = 10.0  # default wait for another process that holds the database
 
 def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
     """Open the database and create missing tables; `busy_seconds` is the wait before it counts as locked."""
+    engine = _connect(url, busy_seconds)
+    with storage_errors(engine):
+        found = read_schema_version(engine)
+        refuse_too_old(engine, found)
+        _create_missing(engine)
+        if found is None:
+            note_schema_version(engine)
+    return engine
+
+
+def records_version(url: str) -> int | None:
+    """Return the version of the tables of records; None if there are none yet."""
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        return None  # to connect would create it
+    engine = _connect(url, BUSY_SECONDS)
+    with storage_errors(engine):
+        return read_schema_version(engine)
+
+
+def migrate_records(url: str) -> None:
+    """Bring the tables of records to this program's version, and create missing ones."""
+    engine = _connect(url, BUSY_SECONDS)
+    with storage_errors(engine):
+        migrate(engine, read_schema_version(engine) or 0)
+        _create_missing(engine)
+
+
+def _connect(url: str, busy_seconds: float) -> sa.Engine:
+    refuse_emptied(url, "the records")
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as error:
@@ -49,9 +87,8 @@ def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
             "Install the driver, or use sqlite",
         ) from error
     if backend == "sqlite":
+        create_private(url)
         sa.event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds))
-    with storage_errors(engine):
-        _create_missing(engine)
     return engine
 
 

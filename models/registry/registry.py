@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data_contracts.configuration.private_files import create_private
+from data_contracts.configuration.sqlite_urls import refuse_emptied
 from data_contracts.errors import ModelError, NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.experiment.training_data import deleted_tables
 from models.refitting.tags import REFIT_OF, refit_of
 from models.registry.mlflow_store import active_store, is_missing, storage_errors
-from models.registry.store.moved_store import own_path, rewrite_moved, rewrite_moved_if_writable
 from models.registry.revision import Revision, package_folders
+from models.registry.store.moved_store import own_path, rewrite_moved, rewrite_moved_if_writable
+from models.registry.store.store_schema import refuse_other_schema
 from models.registry.version_files import artifact_folder, condition, down_after_failure, signature
 
 if TYPE_CHECKING:
@@ -305,8 +308,11 @@ class Registry:
 
             # Creating its tables on first use needs no log line, and errors are raised as StorageError.
             logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
+            refuse_emptied(self.workspace.mlflow_uri, "MLflow's store")
             with storage_errors(self.workspace):
                 rewrite_moved_if_writable(self.workspace)
+                create_private(self.workspace.mlflow_uri)
+                refuse_other_schema(self.workspace)
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
 

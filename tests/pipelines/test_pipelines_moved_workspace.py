@@ -1,4 +1,4 @@
-"""A workspace that is copied or moved, whatever its path is made of: it works by itself, and its original stays as it is."""
+"""A workspace that is copied or moved, whatever its path is made of, works by itself; its original stays as it is."""
 
 import hashlib
 import shutil
@@ -110,7 +110,7 @@ def test_records_and_registry_are_in_the_workspace(name: str, tmp_path: Path) ->
 
 def test_escapes_are_refused(tmp_path: Path) -> None:
     """Delta and MLflow decode a%20b twice, and would use what is in a b: no workspace is made there, nor opened."""
-    with pytest.raises(UsageError, match="a%20b.*Rename"):
+    with pytest.raises(UsageError, match=r"a%20b.*Rename"):
         init_workspace(tmp_path / "a%20b")
     assert not (tmp_path / "a%20b").exists()
     moved = init_workspace(tmp_path / "plain").root.rename(tmp_path / "a%2Fb")

@@ -43,7 +43,7 @@ def local_path(uri: str) -> Path | None:
 
 
 def own_path(workspace: Workspace, uri: str) -> Path | None:
-    """Return the path of a URI on this machine, in this workspace if it was stored in another; None for one elsewhere."""
+    """Return the path of a URI here, in this workspace if another one stored it; None if not on this machine."""
     path = local_path(uri)
     if path is None or not _is_embedded(workspace):
         return path
@@ -66,8 +66,12 @@ def find_moved(workspace: Workspace) -> tuple[Moved, ...]:
             return ()
         stored = connection.execute("SELECT name, artifact_location FROM experiments").fetchall()
     folders = [(name, location) for name, location in stored if location]
-    homes = sorted({home for name, location in folders if (home := _home(name, location)) not in (None, workspace.root)})
-    return tuple(moved for home in homes if home is not None and (moved := _moved(workspace, home, folders)) is not None)
+    homes = sorted(
+        {home for name, location in folders if (home := _home(name, location)) not in (None, workspace.root)}
+    )
+    return tuple(
+        moved for home in homes if home is not None and (moved := _moved(workspace, home, folders)) is not None
+    )
 
 
 def rewrite_moved(workspace: Workspace) -> tuple[Moved, ...]:
@@ -82,7 +86,9 @@ def rewrite_moved(workspace: Workspace) -> tuple[Moved, ...]:
                 _rewrite(connection, table, column, old, new)
         connection.execute("COMMIT")
     for each in moved:
-        _LOGGER.warning("This workspace was at %s before: the paths of its models are now those of %s.", each.old, workspace.root)
+        _LOGGER.warning(
+            "This workspace was at %s before: the paths of its models are now those of %s.", each.old, workspace.root
+        )
     return moved
 
 
@@ -124,3 +130,28 @@ def _moved(workspace: Workspace, home: Path, folders: Iterable[tuple[str, str]])
     if not came and elsewhere and not (home / SETTINGS_FILE).exists():
         return None
     return Moved(str(home), tuple((location.rstrip("/"), str(artifacts / name)) for name, location in inside))
+
+
+def rewrite_prefix(database: Path, old: str, new: str) -> None:
+    """Rewrite the paths under a folder in a database of MLflow's that nobody has open."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for table, column in _COLUMNS:
+            _rewrite(connection, table, column, old, new)
+            _rewrite(connection, table, column, Path(old).as_uri(), new)
+        connection.execute("COMMIT")
+
+
+def end_running(database: Path) -> None:
+    """Mark runs that are under way in a copy of MLflow's database as killed: nobody goes on with them there."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE runs SET status = 'KILLED' WHERE status IN ('RUNNING', 'SCHEDULED')")
+
+
+def version_folders(database: Path, workspace: Workspace) -> tuple[tuple[str, int, Path | None], ...]:
+    """Return the registered versions by a copy of a workspace's database of MLflow, with the folders of their files."""
+    columns = "name, version, coalesce(storage_location, source)"
+    query = f"SELECT {columns} FROM model_versions WHERE current_stage != ? ORDER BY 1, 2"  # noqa: S608
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(query, ("Deleted_Internal",)).fetchall()
+    return tuple((name, int(version), own_path(workspace, location)) for name, version, location in rows)
