@@ -22,6 +22,7 @@ ROWS = st.lists(
         st.sampled_from([1, 2]),
         st.sampled_from(["ok", "abstained"]),
         st.booleans(),  # drawn
+        st.sampled_from([1, 2]),  # the version of its shadow
     ),
     max_size=8,
 )
@@ -41,27 +42,27 @@ def _outcome(asset: str, version: int, state: str, revision: int) -> dict[str, A
 @settings(max_examples=40)
 @given(ROWS, OUTCOMES, st.integers(0, 10), st.integers(0, 10))
 def test_what_is_deleted_is_old_and_free(
-    rows: list[tuple[int, str, int, str, bool]],
+    rows: list[tuple[int, str, int, str, bool, int]],
     outcomes: list[tuple[str, int, str]],
     kept_predictions: int,
     kept_answers: int,
 ) -> None:
-    """A row goes if it is too old, no alias names its version, no outcome of it is open, and nothing was drawn."""
+    """A row goes if it is too old, no alias names its version, no outcome is open, nothing drawn, no shadow kept."""
     engine = open_records("sqlite://")
     open_ = {(asset, version) for asset, version, state in outcomes if state == "pending"}
     left: dict[str, set[str]] = {"predictions": set(), "answers": set(), "shadow_predictions": set()}
-    for number, (days, asset, version, status, drawn) in enumerate(rows):
+    for number, (days, asset, version, status, drawn, shadow) in enumerate(rows):
         key, at = f"p{number}", NOW - days * DAY
         numbers = (86400.0, 0.0, 0.5, None, 0.4, True)
         made = Prediction(key, asset, at, at, *numbers, "m", version, "endpoint")
         answer = Answer(key, asset, at, at, status, None, "m", version, "digest", "{}")
         draw = AlarmDraw(key, "m", asset, at, at, at, 0.1, held_back=False)
         add_predictions(engine, [made], [answer], [draw] if drawn else [])
-        add_records(engine, [ShadowPrediction(key, "m", version, asset, at, 0.5, None, alert=True, made_at=at)])
-        free = version != 2 and (asset, version) not in open_ and not drawn
+        add_records(engine, [ShadowPrediction(key, "m", shadow, asset, at, 0.5, None, alert=True, made_at=at)])
+        free = version != 2 and (asset, version) not in open_ and not drawn and shadow != 2
         left["predictions"] |= set() if days >= kept_predictions and free else {key}
         left["answers"] |= set() if days >= kept_answers and (free or status == "abstained") else {key}
-        left["shadow_predictions"] |= set() if days >= kept_predictions and version != 2 else {key}
+        left["shadow_predictions"] |= set() if days >= kept_predictions and shadow != 2 else {key}
     with engine.begin() as connection:
         for asset, version, states in outcomes:
             for revision, state in enumerate(states.split()):

@@ -19,6 +19,12 @@ from data_contracts.records.records import storage_errors
 
 _AT_ONCE = 5_000  # rows of a transaction: the endpoint writes between two
 _PENDING = "pending"
+_TIMES = {
+    Answer.table.name: "made_at",
+    Prediction.table.name: "as_of",
+    ShadowPrediction.table.name: "as_of",
+    Reply.table.name: "at",
+}
 
 
 @dataclass(frozen=True)
@@ -43,22 +49,28 @@ def expired_rows(engine: sa.Engine, until: KeptUntil, kept: Collection[tuple[str
 def delete_expired_rows(engine: sa.Engine, until: KeptUntil, kept: Collection[tuple[str, int]]) -> dict[str, int]:
     """Delete old rows, some at a time, and count them by table; `kept` are versions whose rows are all kept.
 
-    Besides, a prediction is kept while an outcome of its version and asset is open, and if an alarm was drawn for it:
-    the effect of acting is estimated from all draws. Answers are kept as their predictions are.
+    Besides, a prediction is kept while an outcome of its version and asset is open, if an alarm was drawn for it (the
+    effect of acting is estimated from all draws), and if such a version was its shadow. Answers are kept as their
+    predictions are.
     """
-    deleted = dict[str, int]()
-    for table, old in _conditions(until, kept).items():
-        key = list(table.primary_key.columns)
-        some = sa.select(*key).where(old).limit(_AT_ONCE)
-        chosen = sa.tuple_(*key).in_(some) if len(key) > 1 else key[0].in_(some)
-        deleted[table.name] = 0
-        while True:
-            with storage_errors(engine), engine.begin() as connection:
-                count = connection.execute(sa.delete(table).where(chosen)).rowcount
-            deleted[table.name] += count
-            if count < _AT_ONCE:
-                break
-    return deleted
+    return {table.name: _delete(engine, table, old) for table, old in _conditions(until, kept).items()}
+
+
+def _delete(engine: sa.Engine, table: sa.Table, old: sa.ColumnElement[bool]) -> int:
+    """Delete rows from the oldest on, each time going on where it was: what stays is not looked at again."""
+    time, key, deleted, since = table.c[_TIMES[table.name]], list(table.primary_key.columns), 0, None
+    while True:
+        further = old if since is None else sa.and_(old, time >= since)
+        with storage_errors(engine), engine.begin() as connection:
+            rows = connection.execute(sa.select(*key, time).where(further).order_by(time).limit(_AT_ONCE)).all()
+            if rows:
+                chosen = sa.and_(*(column == sa.bindparam(f"key_{place}") for place, column in enumerate(key)))
+                values = [{f"key_{place}": row[place] for place in range(len(key))} for row in rows]
+                connection.execute(sa.delete(table).where(chosen), values)
+        deleted += len(rows)
+        if len(rows) < _AT_ONCE:
+            return deleted
+        since = rows[-1][-1]
 
 
 def _conditions(until: KeptUntil, kept: Collection[tuple[str, int]]) -> Mapping[sa.Table, sa.ColumnElement[bool]]:
@@ -67,10 +79,10 @@ def _conditions(until: KeptUntil, kept: Collection[tuple[str, int]]) -> Mapping[
     answer, prediction, shadow = Answer.table.c, Prediction.table.c, ShadowPrediction.table.c
     if until.answers is not None:
         abstained = answer.status == "abstained"
-        free = sa.or_(abstained, sa.and_(_of_no(kept, answer), _is_settled(answer)))
+        free = sa.or_(abstained, sa.and_(_of_no(kept, answer), _is_settled(answer, kept)))
         conditions[Answer.table] = sa.and_(answer.made_at <= until.answers, free)
     if until.predictions is not None:
-        free = sa.and_(_of_no(kept, prediction), _is_settled(prediction))
+        free = sa.and_(_of_no(kept, prediction), _is_settled(prediction, kept))
         conditions[Prediction.table] = sa.and_(prediction.as_of <= until.predictions, free)
     if until.shadow is not None:
         conditions[ShadowPrediction.table] = sa.and_(shadow.as_of <= until.shadow, _of_no(kept, shadow))
@@ -86,19 +98,18 @@ def _of_no(kept: Collection[tuple[str, int]], columns: Any) -> sa.ColumnElement[
     )
 
 
-def _is_settled(columns: Any) -> sa.ColumnElement[bool]:
-    """Return whether no outcome of a row's version and asset is open, and nothing was drawn for it."""
+def _is_settled(columns: Any, kept: Collection[tuple[str, int]]) -> sa.ColumnElement[bool]:
+    """Return whether no outcome of a row's version and asset is open, nothing was drawn, and no shadow is kept."""
     outcome, later = OutcomeRow.table.alias("outcome"), OutcomeRow.table.alias("later")
     unit = ("model_name", "model_version", "unit", "asset", "at")
     newer = sa.exists().where(
         *(later.c[name] == outcome.c[name] for name in unit), later.c.revision > outcome.c.revision
     )
-    is_open = sa.exists().where(
-        outcome.c.model_name == columns.model_name,
-        outcome.c.model_version == columns.model_version,
-        outcome.c.asset == columns.asset,
-        outcome.c.state == _PENDING,
-        ~newer,
-    )
-    draw = AlarmDraw.table.c
-    return sa.and_(~is_open, ~sa.exists().where(draw.prediction_id == columns.prediction_id))
+    # Not a subquery for each row: the few that are open are looked up once.
+    opened = sa.select(outcome.c.model_name, outcome.c.model_version, outcome.c.asset)
+    opened = opened.where(outcome.c.state == _PENDING, ~newer)
+    is_open = sa.tuple_(columns.model_name, columns.model_version, columns.asset).in_(opened)
+    draw, shadow = AlarmDraw.table.c, ShadowPrediction.table.c
+    is_drawn = sa.exists().where(draw.prediction_id == columns.prediction_id)
+    is_compared = sa.exists().where(shadow.prediction_id == columns.prediction_id, sa.not_(_of_no(kept, shadow)))
+    return sa.and_(~is_open, ~is_drawn, ~is_compared)
