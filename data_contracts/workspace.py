@@ -1,18 +1,25 @@
 """The workspace: the folder that holds all embedded state; delete it and nothing is left."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from pydantic import Field
 
 from data_contracts.configuration.database import DatabaseSettings, given_settings, with_database_settings
 from data_contracts.configuration.places import read_toml
+from data_contracts.configuration.sqlite_urls import sqlite_url
 from data_contracts.configuration.values import build, configuration
+from data_contracts.configuration.workspace_version import read_workspace_version, write_workspace_version
 from data_contracts.errors import NotFoundError, UsageError
 
 SETTINGS_FILE = "forewarn.toml"
+RECORDS_FILE, REGISTRY_FILE = "records.db", "mlflow.db"
+ARTIFACTS_FOLDER = "artifacts"
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _INITIAL = """\
 # The settings of this workspace. All are optional.
 
@@ -106,10 +113,12 @@ def init_workspace(root: Path) -> Workspace:
     UsageError
         If a folder cannot be created, or an existing settings file is invalid.
     """
-    for folder in (root, root / "tables", root / "artifacts", root / "prefect", root / "reports"):
+    _refuse_escapes(str(root.resolve()))
+    for folder in (root, root / "tables", root / ARTIFACTS_FOLDER, root / "prefect", root / "reports"):
         _make_folder(folder)
     settings = root / SETTINGS_FILE
     if not settings.exists():
+        write_workspace_version(root)
         settings.write_text(_INITIAL, encoding="utf-8")
     return open_workspace(root, {})
 
@@ -136,6 +145,8 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
         If there is no workspace at `root`.
     UsageError
         If its settings file is invalid.
+    StorageError
+        If it was written by a later version.
     """
     settings = root / SETTINGS_FILE
     if not settings.is_file():
@@ -144,20 +155,34 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
             f"a folder with a {SETTINGS_FILE}",
             "Create one with `forewarn init`, or name another with --workspace",
         )
+    read_workspace_version(root)
     (storage, database), home = _read_stores(settings, environ), root.resolve()
-    records = environ.get("FOREWARN_RECORDS_URL") or storage.records or f"sqlite:///{home / 'records.db'}"
+    tables = environ.get("FOREWARN_TABLES_URL") or storage.tables or str(home / "tables")
+    _refuse_escapes(str(home), tables)
+    records = environ.get("FOREWARN_RECORDS_URL") or storage.records or sqlite_url(home / RECORDS_FILE)
     return Workspace(
         root=home,
-        tables_url=environ.get("FOREWARN_TABLES_URL") or storage.tables or str(home / "tables"),
+        tables_url=tables,
         records_url=with_database_settings(records, database),
-        mlflow_uri=environ.get("FOREWARN_MLFLOW_URI") or storage.mlflow or f"sqlite:///{home / 'mlflow.db'}",
-        artifacts_url=storage.artifacts or str(home / "artifacts"),
+        mlflow_uri=environ.get("FOREWARN_MLFLOW_URI") or storage.mlflow or sqlite_url(home / REGISTRY_FILE),
+        artifacts_url=storage.artifacts or str(home / ARTIFACTS_FOLDER),
     )
+
+
+def _refuse_escapes(*folders: str) -> None:
+    """Refuse a path such as ``a%20b``: Delta and MLflow decode it, and would use what is in ``a b`` instead."""
+    for folder in folders:
+        if "://" not in folder and (escape := _ESCAPE.search(folder)):
+            raise UsageError(
+                f"the path {folder} has {escape[0]}, which the stores read as {unquote(escape[0])!r}",
+                "a folder whose path has no per cent sign before two hexadecimal digits",
+                "Rename that folder, or choose another",
+            )
 
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is in it has names of people
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be created ({error.strerror})",

@@ -205,3 +205,15 @@ class TokenRow(Record, table="tokens", serial=True):
     created_at: pd.Timestamp
     expires_at: pd.Timestamp | None
     revoked_at: pd.Timestamp | None
+
+
+@dataclass(frozen=True)
+class ForgottenNames(Record, table="forgotten_names", serial=True):
+    """That names of people were removed from the records, without these names."""
+
+    at: pd.Timestamp
+    subject: Code  # "person", or "asset" for all who changed its twin
+    asset: Name | None
+    names: int  # how many
+    changed: Mapping[str, int]  # rows by table
+    actor: Name  # who had it done

@@ -9,10 +9,17 @@ from collections.abc import Sequence
 import pandas as pd
 import sqlalchemy as sa
 
+from data_contracts.configuration.sqlite_urls import sqlite_file
 from data_contracts.records.database.connections import connect
 from data_contracts.records.database.frames import read_frame as read_frame
 from data_contracts.records.database.storage_errors import storage_errors as storage_errors
 from data_contracts.records.database.tables_there import create_missing
+from data_contracts.records.migrations.schema_version import (
+    migrate,
+    note_schema_version,
+    read_schema_version,
+    refuse_too_old,
+)
 from data_contracts.records.record_schema import Record
 from data_contracts.records.record_types import Decision as Decision
 from data_contracts.records.record_types import MonitorRun as MonitorRun
@@ -27,8 +34,30 @@ def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
     """Open the database and create missing tables; `busy_seconds` is the wait before it counts as locked."""
     engine = connect(url, busy_seconds)
     with storage_errors(engine):
+        found = read_schema_version(engine)
+        refuse_too_old(engine, found)
         create_missing(engine)
+        if found is None:
+            note_schema_version(engine)
     return engine
+
+
+def records_version(url: str) -> int | None:
+    """Return the version of the tables of records; None if there are none yet."""
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        return None  # to connect would create it
+    engine = connect(url, BUSY_SECONDS)
+    with storage_errors(engine):
+        return read_schema_version(engine)
+
+
+def migrate_records(url: str) -> None:
+    """Bring the tables of records to this program's version, and create missing ones."""
+    engine = connect(url, BUSY_SECONDS)
+    with storage_errors(engine):
+        migrate(engine, read_schema_version(engine) or 0)
+        create_missing(engine)
 
 
 def predictions(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from data_contracts.configuration.sqlite_urls import sqlite_file
 from data_contracts.errors import StorageError
 from data_contracts.records.records import open_records
 
@@ -52,10 +53,8 @@ class _File:
 
     @classmethod
     def of(cls, engine: sa.Engine) -> "_File | None":
-        name = engine.url.database if engine.dialect.name == "sqlite" else None
-        if not name or name == ":memory:":
-            return None
-        return cls(Path(name), Path(name).stat().st_ino)
+        path = sqlite_file(engine.url.render_as_string(hide_password=False))
+        return None if path is None else cls(path, path.stat().st_ino)
 
     def exists(self) -> bool:
         return self.path.exists()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_contracts.configuration.sqlite_urls import sqlite_file
 from data_contracts.workspace import Workspace
 from models.registry.mlflow_store import is_missing, storage_errors
 from models.registry.registry import Registry
@@ -17,7 +18,6 @@ from models.registry.registry import Registry
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-_SQLITE = "sqlite:///"
 Stamp = tuple[int, int]
 
 
@@ -76,7 +76,8 @@ class _SqliteStamps:
     @classmethod
     def of(cls, uri: str) -> "_SqliteStamps | None":
         """Return the stamps of a store; None if it is not an SQLite file."""
-        return cls(Path(uri.removeprefix(_SQLITE))) if uri.startswith(_SQLITE) else None
+        file = sqlite_file(uri)
+        return None if file is None else cls(file)
 
     def read(self) -> Stamp | None:
         """Return the present stamp; None if it cannot be read, as during a write."""

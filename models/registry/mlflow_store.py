@@ -9,6 +9,9 @@ from typing import Any
 
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace
+from models.registry.store.store_schema import other_schema
+
+_OTHER_SCHEMA = "out-of-date database schema"  # what MLflow says of an earlier one and of a later one
 
 _S3_PACKAGE = "boto3"
 
@@ -53,6 +56,8 @@ def storage_errors(workspace: Workspace) -> Iterator[None]:
         cause = error.__cause__ if type(error).__name__ == "MlflowException" and error.__cause__ else error
         cause = getattr(cause, "orig", None) or cause
         reason = (str(cause).splitlines() or [""])[0][:200]
+        if _OTHER_SCHEMA in str(error):
+            raise other_schema(workspace) from error
         raise StorageError(
             f"MLflow's store at {workspace.mlflow_uri} cannot be used ({type(cause).__name__}: {reason})",
             "a database that can be opened, and a folder for its files",

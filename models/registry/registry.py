@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data_contracts.configuration.private_files import create_private
+from data_contracts.configuration.sqlite_urls import refuse_emptied
 from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.experiment.training_data import deleted_tables
@@ -23,7 +25,9 @@ from models.refitting.tags import REFIT_OF, refit_of
 from models.registry.file_digests import FILES_DIGEST, MODEL_DIGEST, check_files, files_digest
 from models.registry.mlflow_store import active_store, is_missing, is_uncreated, storage_errors
 from models.registry.revision import Revision, package_folders
-from models.registry.version_files import artifact_folder, condition, down_after_failure, local_path, signature
+from models.registry.store.moved_store import own_path, rewrite_moved, rewrite_moved_if_writable
+from models.registry.store.store_schema import refuse_other_schema
+from models.registry.version_files import artifact_folder, condition, down_after_failure, signature
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -115,6 +119,9 @@ class Registry:
 
         name = trained.experiment.model_name
         tags = version_tags(trained, revision)
+        with storage_errors(self.workspace):
+            # The workspace may have been mounted at another path since, and MLflow would write there.
+            rewrite_moved(self.workspace)
         with (
             storage_errors(self.workspace),
             tempfile.TemporaryDirectory() as scratch,
@@ -307,7 +314,7 @@ class Registry:
         """
         run_id = str(self._version(name, version).run_id)
         with storage_errors(self.workspace):
-            folder = local_path(str(self._client.get_run(run_id).info.artifact_uri))
+            folder = own_path(self.workspace, str(self._client.get_run(run_id).info.artifact_uri))
             with tempfile.TemporaryDirectory() as scratch:
                 yield folder / file if folder else Path(self._client.download_artifacts(run_id, file, scratch))
 
@@ -318,7 +325,11 @@ class Registry:
 
             # Creating its tables on first use needs no log line, and errors are raised as StorageError.
             logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
+            refuse_emptied(self.workspace.mlflow_uri, "MLflow's store")
             with storage_errors(self.workspace):
+                rewrite_moved_if_writable(self.workspace)
+                create_private(self.workspace.mlflow_uri)
+                refuse_other_schema(self.workspace)
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
 
@@ -415,7 +426,7 @@ class Registry:
 
     @contextlib.contextmanager
     def _local_copy(self, uri: str) -> Iterator[Path]:
-        local = local_path(uri)
+        local = own_path(self.workspace, uri)
         if local is not None:
             yield local
             return

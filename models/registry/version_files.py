@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pandas as pd
@@ -40,12 +39,6 @@ def condition(tags: Mapping[str, str]) -> "PredictedCondition | None":
     if "condition" not in label:
         return None
     return PredictedCondition(label["condition"], None, label.get("threshold"), label.get("direction"))
-
-
-def local_path(uri: str) -> Path | None:
-    """Return the path of a URI on this machine; None for one elsewhere."""
-    parsed = urlparse(uri)
-    return Path(unquote(parsed.path)) if parsed.scheme in ("", "file") else None
 
 
 def artifact_folder(model_folder: Path) -> Path:

@@ -168,6 +168,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.operate:upkeep",
         "Rewrite, thin and clean the tables of telemetry, so that reads stay fast and the disk does not fill.",
     ),
+    "backup": (
+        "pipelines.commands.maintenance:backup",
+        "Copy the workspace as it is now into a folder, while others use it.",
+    ),
+    "restore": ("pipelines.commands.maintenance:restore", "Restore a workspace from a backup, at any place."),
+    "upgrade": (
+        "pipelines.commands.maintenance:upgrade",
+        "Bring a workspace of an earlier version to this one's.",
+    ),
+    "prune": (
+        "pipelines.commands.maintenance:prune",
+        "Delete predictions, answers and trainings that are kept no longer and that nothing rests on.",
+    ),
+    "forget": (
+        "pipelines.commands.maintenance:forget",
+        "Remove the name of a person, or of all who changed an asset's twin, from the records.",
+    ),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),
     "demo": ("pipelines.commands.fleet:demo", "Watch a simulated fleet through a drift, end to end."),
     "doctor": (

@@ -155,7 +155,7 @@ def retrain(*, model: str | None = None, now: str | None = None, options: Shared
 
 
 def run(
-    flow: Literal["ingest", "train", "score", "monitor", "retrain", "upkeep"],
+    flow: Literal["ingest", "train", "score", "monitor", "retrain", "upkeep", "prune"],
     *,
     parameter: list[str] | None = None,
     options: Shared = DEFAULTS,
@@ -167,7 +167,7 @@ def run(
     Parameters
     ----------
     flow : str
-        ingest, train, score, monitor, retrain or upkeep.
+        ingest, train, score, monitor, retrain, upkeep or prune.
     parameter : list[str], optional
         ``name=value``: a parameter of the flow, such as ``now=2025-03-01``; repeat it for a list.
     options : Options

@@ -31,7 +31,8 @@ def prefect_environment(workspace: Workspace, environ: MutableMapping[str, str] 
 def remember_server(workspace: Workspace, url: str) -> None:
     """Store the URL of the server that serves this workspace's schedules."""
     workspace.prefect_home.mkdir(parents=True, exist_ok=True)
-    (workspace.prefect_home / _URL_FILE).write_text(url, encoding="utf-8")
+    # With the workspace: a copy of it must not send its runs to the server of the original.
+    (workspace.prefect_home / _URL_FILE).write_text(f"{url}\n{workspace.root}\n", encoding="utf-8")
 
 
 def forget_server(workspace: Workspace) -> None:
@@ -44,8 +45,8 @@ def running_server_url(workspace: Workspace) -> str:
     file = workspace.prefect_home / _URL_FILE
     if not file.is_file():
         return ""
-    url = file.read_text(encoding="utf-8").strip()
-    return url if is_healthy(url) else ""
+    url, _, root = file.read_text(encoding="utf-8").strip().partition("\n")
+    return url if root == str(workspace.root) and is_healthy(url) else ""
 
 
 def is_healthy(url: str) -> bool:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
-FLOWS = ("ingest", "train", "score", "monitor", "retrain", "upkeep")
+FLOWS = ("ingest", "train", "score", "monitor", "retrain", "upkeep", "prune")
+_MODULES = {"prune": "upkeep"}  # of flows that share one; of others it has the flow's name
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def load_flow(name: str) -> "Flow[..., Any]":
         raise UsageError(
             f"no flow {name}", f"one of {', '.join(FLOWS)}", did_you_mean(name, FLOWS) or "Name one of them"
         )
-    loaded: Flow[..., Any] = getattr(importlib.import_module(f"pipelines.flows.{name}"), name)
+    loaded: Flow[..., Any] = getattr(importlib.import_module(f"pipelines.flows.{_MODULES.get(name, name)}"), name)
     return loaded
 
 
@@ -103,6 +104,7 @@ def scheduled(settings: Settings) -> dict[str, str]:
         "monitor": settings.schedule.monitor,
         "retrain": settings.schedule.retrain,
         "upkeep": settings.schedule.upkeep,
+        "prune": settings.schedule.prune,
     }
     return {name: cron for name, cron in crons.items() if cron}
 

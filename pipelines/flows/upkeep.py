@@ -1,4 +1,4 @@
-"""The flow that keeps stored telemetry in order."""
+"""The flows that keep a workspace in order: upkeep of its telemetry, and pruning of what is kept no longer."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from pipelines.flows.entry import is_transient, open_workspace_and_settings, time_or_now
 from pipelines.upkeep.upkeep import run_upkeep
+from pipelines.workspaces.prune import prune as prune_workspace
 
 
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
@@ -31,3 +32,26 @@ def upkeep(workspace: str, now: str | None = None) -> dict[str, Any]:
         The time by which something is old; the present by default.
     """
     return keep_up(workspace, now)
+
+
+@task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
+def delete_expired(workspace: str, now: str | None) -> dict[str, Any]:
+    """Delete what is due; a retry does the rest."""
+    opened, settings = open_workspace_and_settings(workspace)
+    result = prune_workspace(opened, settings, now=time_or_now(now)).to_dict()
+    get_run_logger().info("%s rows and %s runs deleted", sum(result["rows"].values()), result["runs"])
+    return result
+
+
+@flow(name="prune")
+def prune(workspace: str, now: str | None = None) -> dict[str, Any]:
+    """Delete predictions, answers and trainings that the settings keep no longer and that nothing rests on.
+
+    Parameters
+    ----------
+    workspace : str
+        The folder that holds all state.
+    now : str, optional
+        The time by which something is old; the present by default.
+    """
+    return delete_expired(workspace, now)

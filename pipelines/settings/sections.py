@@ -125,6 +125,8 @@ class ScheduleSettings:
     """When to retrain by the calendar."""
     upkeep: Cron = "10 * * * *"
     """When stored telemetry is kept in order; while a listener stores, its log takes some 0.25 GB in an hour."""
+    prune: Cron = ""
+    """When what is kept no longer is deleted, by [retention]."""
     time_zone: TimeZone = "UTC"
     """The time zone of the cron expressions."""
     port: Annotated[Count, Field(le=65_535)] = 4200
@@ -143,6 +145,23 @@ class UpkeepSettings:
     otherwise the version can no longer be reproduced."""
     settled: Duration = pd.Timedelta(minutes=10)
     """Files with readings newer than this are not rewritten yet."""
+
+
+@configuration
+class RetentionSettings:
+    """How long what `forewarn prune` deletes is kept; what an alias, an open outcome or a draw needs is kept longer."""
+
+    predictions: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long predictions are kept of versions that no alias names, by cut-off; "all" for ever."""
+    answers: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long what the endpoint answered is kept of such versions, and where it abstained; "all" for ever."""
+    shadow: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long shadow predictions are kept of versions that no alias names; "all" for ever."""
+    idempotency_keys: Annotated[Duration | None, OrWord("all")] = pd.Timedelta(days=7)
+    """How long responses to requests with an idempotency key are kept; the endpoint itself repeats them for a day."""
+    runs: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long trainings are kept that no registered version is from: failed ones, and those of deleted versions, with
+    their files; "all" for ever."""
 
 
 @configuration

@@ -29,6 +29,7 @@ from pipelines.settings.sections import (
     LiveSettings,
     MonitorSettings,
     ProbationSettings,
+    RetentionSettings,
     RetrainSettings,
     ScheduleSettings,
     UpkeepSettings,
@@ -70,6 +71,7 @@ class Settings(EnvironmentSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     live: LiveSettings = LiveSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     def with_section(self, name: str, **changes: Any) -> "Settings":
         """Derive the same settings with some keys of a section changed."""

@@ -22,7 +22,8 @@ from pipelines.upkeep.retention import TELEMETRY, retention
 from pipelines.upkeep.trained_versions import TrainedVersion, trained_versions
 from pipelines.upkeep.upkeep_result import TableUpkeep, UpkeepResult
 
-_LEASE = "upkeep"
+LEASE = "upkeep"
+"""Whoever removes files from tables holds it, and whoever needs them to stay."""
 _BESIDE: Final = (quarantine_entries.TABLE, stream_gaps.TABLE)  # what a listener appends to beside telemetry
 _UNDATED = "left as it is, as it has rows from before tables noted which version stored them"
 
@@ -43,8 +44,8 @@ def run_upkeep(
     if dry_run:
         return _run(workspace, settings, now, dry_run, progress)
     engine = open_records(workspace.records_url)
-    release_if_dead(engine, _LEASE)
-    with hold_lease(engine, _LEASE, "upkeep of this workspace"):
+    release_if_dead(engine, LEASE)
+    with hold_lease(engine, LEASE, "upkeep or backup of this workspace"):
         return _run(workspace, settings, now, dry_run, progress)
 
 

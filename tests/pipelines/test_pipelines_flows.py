@@ -26,7 +26,7 @@ from pipelines.settings.settings import read_settings
 pytestmark = pytest.mark.slow
 
 GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
-# Calls `forewarn run` six times, in a process that imports Prefect for the first time.
+# Calls `forewarn run` seven times, in a process that imports Prefect for the first time.
 SCRIPT = """
 import contextlib, io, json, os, sys
 from pathlib import Path
@@ -71,6 +71,7 @@ with temporary_server():
     outputs["score"] = forewarn("score", "model=plant", "as_of=2026-04-12T01:00Z")
     outputs["monitor"] = forewarn("monitor", "now=2026-04-13", "act=no")
     outputs["retrain"] = forewarn("retrain", "model=plant", "now=2026-04-13", "why=A test asked for it.")
+    outputs["prune"] = forewarn("prune", "now=2026-04-13")
     outputs["runs"] = [(run.name, run.state_name) for run in runs()]
 environ = {"FOREWARN_INGEST_INBOX": str(root / "inbox"), "FOREWARN_SCHEDULE_SCORE": "5 * * * *"}
 outputs["deployments"] = [
@@ -130,7 +131,7 @@ def test_a_flow_fails_when_its_work_fails(outputs: dict[str, Any]) -> None:
     """A refused file fails the run, with our own message and no traceback, after the others were ingested."""
     assert outputs["refused"]["status"] == 1
     assert "1 of 2 files were refused" in outputs["refused"]["output"]["found"]
-    assert [state for _, state in outputs["runs"]] == ["Completed", "Failed"] + 4 * ["Completed"]
+    assert [state for _, state in outputs["runs"]] == ["Completed", "Failed"] + 5 * ["Completed"]
     assert "Traceback" not in outputs["stderr"]
 
 
@@ -215,6 +216,13 @@ def test_parameters_become_what_the_flow_takes() -> None:
     values = parse_parameters(flow, texts)
     assert (values["now"], values["act"], values["overrides"]) == ("2026-01-01T00:00:00+00:00", False, ["a=1", "b=2"])
     assert Path(values["experiment"]).is_file()
+
+
+def test_prune_deletes_nothing_that_the_settings_keep(outputs: dict[str, Any]) -> None:
+    """By default all predictions and trainings are kept."""
+    assert outputs["prune"]["status"] == 0
+    pruned = outputs["prune"]["output"]["result"]
+    assert (pruned["rows"], pruned["runs"]) == ({"idempotency_keys": 0}, 0)
 
 
 def test_deployments_do_not_catch_up(outputs: dict[str, Any]) -> None:

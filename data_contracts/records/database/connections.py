@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from data_contracts.configuration.database import NAMES, DatabaseSettings, settings_in_query
+from data_contracts.configuration.private_files import create_private
+from data_contracts.configuration.sqlite_urls import refuse_emptied
 from data_contracts.errors import StorageError
 from data_contracts.records.database.database_url import parse_url
 
@@ -25,6 +27,8 @@ def connect(url: str, busy_seconds: float) -> sa.Engine:
     That of a server is one for the whole process: each has connections of its own, of which a server has few.
     """
     parsed = parse_url(url)
+    refuse_emptied(url, "the records")
+    create_private(url)
     if parsed.get_backend_name() != "postgresql":
         return _engine_of_file(parsed, busy_seconds)
     with _opening:

@@ -1,0 +1,1 @@
+"""Rows of the records that are kept no longer."""

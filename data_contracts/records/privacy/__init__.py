@@ -1,0 +1,1 @@
+"""Names of people in the records: where they are, and how they are removed."""

@@ -1,0 +1,125 @@
+"""Removal of people's names from the records, with a trace that it was done which does not name them."""
+
+import re
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+import sqlalchemy as sa
+
+from data_contracts.configuration.sqlite_urls import sqlite_file
+from data_contracts.records.record_types import Decision, ForgottenNames, MonitorRun, Promotion
+from data_contracts.records.records import insert_records, storage_errors
+from data_contracts.records.twin_records import TwinEntry
+
+FORGOTTEN: Final = "[forgotten]"
+_COLUMNS: Final = (
+    (Promotion.table, ("actor", "reason", "evidence")),
+    (Decision.table, ("reasons", "evidence")),
+    (MonitorRun.table, ("rates",)),
+    (TwinEntry.table, ("actor", "reason", "rejection")),
+)
+"""The columns that people write, or that tell of what they did."""
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """What was changed, or would be."""
+
+    subject: str  # "person" or "asset"
+    names: int  # of people that were removed
+    changed: Mapping[str, int]  # rows by table
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows there are."""
+        return sum(self.changed.values())
+
+
+def forget_person(engine: sa.Engine, name: str, *, at: pd.Timestamp, actor: str, dry_run: bool = False) -> Forgetting:
+    """Replace a person's name, where it is a word of its own, in the ledger, decisions, monitor runs and overrides."""
+    return _forget(engine, "person", [name], None, at=at, actor=actor, dry_run=dry_run)
+
+
+def forget_asset(engine: sa.Engine, asset: str, *, at: pd.Timestamp, actor: str, dry_run: bool = False) -> Forgetting:
+    """Replace the names of everybody who changed the twin of an asset, in the entries of its log."""
+    table = TwinEntry.table.c
+    with storage_errors(engine), engine.connect() as connection:
+        names = list(connection.execute(sa.select(table.actor).where(table.asset == asset).distinct()).scalars())
+    return _forget(
+        engine, "asset", [name for name in names if name != FORGOTTEN], asset, at=at, actor=actor, dry_run=dry_run
+    )
+
+
+def _forget(
+    engine: sa.Engine,
+    subject: str,
+    names: Sequence[str],
+    asset: str | None,
+    *,
+    at: pd.Timestamp,
+    actor: str,
+    dry_run: bool,
+) -> Forgetting:
+    replace, changed = _replacement(names), dict[str, int]()
+    with storage_errors(engine), engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")  # else the names stay in pages that are free
+        for table, columns in _COLUMNS if names else ():
+            if asset is None or "asset" in table.c:
+                rows = _replace_in(connection, table, columns, asset, replace, dry_run=dry_run)
+                changed |= {table.name: rows} if rows else {}
+        done = Forgetting(subject, len(names), changed)
+        if done.rows and not dry_run:
+            insert_records(connection, [ForgottenNames(at, subject, asset, len(names), changed, actor)])
+    if done.rows and not dry_run:
+        _empty_log(engine)
+    return done
+
+
+def _replace_in(
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[str],
+    asset: str | None,
+    replace: Callable[[Any], Any],
+    *,
+    dry_run: bool,
+) -> int:
+    query = sa.select(table.c.id, *(table.c[name] for name in columns))
+    if asset is not None:
+        query = query.where(table.c.asset == asset)
+    count = 0
+    for row in connection.execute(query).mappings().all():
+        new = {name: replace(row[name]) for name in columns}
+        if any(new[name] != row[name] for name in columns):
+            count += 1
+            if not dry_run:
+                connection.execute(sa.update(table).where(table.c.id == row["id"]).values(new))
+    return count
+
+
+def _replacement(names: Sequence[str]) -> Callable[[Any], Any]:
+    """Return what replaces names that are words of their own in a text, or in the texts of a JSON value."""
+    words = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    pattern = re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, str):
+            return pattern.sub(FORGOTTEN, value)
+        if isinstance(value, Mapping):
+            return {replace(key): replace(item) for key, item in value.items()}
+        return [replace(item) for item in value] if isinstance(value, list) else value
+
+    return replace
+
+
+def _empty_log(engine: sa.Engine) -> None:
+    """Take the rows as they were out of SQLite's write-ahead log, as far as nobody is reading them."""
+    file = sqlite_file(engine.url.render_as_string(hide_password=False))
+    if file is not None:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

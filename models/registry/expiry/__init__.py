@@ -1,0 +1,1 @@
+"""Trainings that are kept no longer."""

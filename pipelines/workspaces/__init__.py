@@ -1,0 +1,1 @@
+"""A workspace as a whole: backed up, restored, upgraded, pruned."""
