@@ -9,7 +9,7 @@ import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import Prediction, open_records
-from data_contracts.tables.history import History, read_history
+from data_contracts.tables.history import History, open_history
 from data_contracts.tables.readings import reading_rhythm
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
@@ -110,9 +110,9 @@ def score_fleet(
     window = observation_window(model.artifact.recipe.windows)
     since = None if as_of is None else as_of - max(window, model.artifact.recipe.lookback)
     progress("score", 0, 3)
-    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
     made_at = pd.Timestamp.now("UTC") if now is None else now
-    cut_offs = fleet_cut_offs(workspace, model.artifact, history, as_of=as_of, made_at=made_at)
+    cut_offs, history = fleet_cut_offs(workspace, model.artifact, history, as_of=as_of, made_at=made_at)
     progress("score", 1, 3)
     absent = absent_assets(workspace, model.artifact, history, cut_offs.fleet)
     running = cut_offs.active[~cut_offs.active["asset"].isin(list(absent))].reset_index(drop=True)
