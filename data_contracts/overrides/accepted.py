@@ -34,6 +34,14 @@ def overridden(
     return with_overrides(telemetry, accepted_overrides(records.handle.engine(), assets=assets, as_of=as_of))
 
 
+def overridden_assets(workspace: Workspace, *, as_of: pd.Timestamp | None) -> frozenset[str]:
+    """Return the assets of which a workspace has accepted overrides known by a time."""
+    records = _records(workspace.records_url)
+    if records.file is not None and not records.file.exists():
+        return frozenset()
+    return frozenset(entry.asset for entry in accepted_overrides(records.handle.engine(), assets=None, as_of=as_of))
+
+
 @dataclass(frozen=True)
 class _Records:
     """The records of a workspace, and the file that they are in, if they are in one."""

@@ -45,7 +45,8 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_null(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _sortable(kind: pa.DataType) -> pa.DataType:
+def sortable(kind: pa.DataType) -> pa.DataType:
+    """Return the type that a column is converted to, as Arrow cannot sort all of them."""
     if _is_text(kind):
         return pa.large_string()
     # Arrow cannot sort view types.
@@ -55,7 +56,7 @@ def _sortable(kind: pa.DataType) -> pa.DataType:
 def to_pandas(rows: pa.Table) -> pd.DataFrame:
     """Convert Delta's rows to a frame, ordered by asset, event time and known time, identifiers breaking ties."""
     order = [(name, "ascending") for name in _ROW_ORDER if name in rows.column_names]
-    fields = [field.with_type(_sortable(field.type)) for field in rows.schema]
+    fields = [field.with_type(sortable(field.type)) for field in rows.schema]
     rows = _with_versions_complete(rows.cast(pa.schema(fields)))
     frame: pd.DataFrame = (rows.sort_by(order) if order else rows).to_pandas()
     return frame

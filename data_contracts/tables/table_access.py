@@ -126,6 +126,14 @@ def query(delta: DeltaTable, statement: str) -> pa.Table:
         raise DeltaError(str(error)) from error
 
 
+def stream(delta: DeltaTable, statement: str) -> pa.RecordBatchReader:
+    """Run a SELECT as `query` does; the rows come in small batches, while the table is read."""
+    try:
+        return pa.RecordBatchReader.from_stream(QueryBuilder().register("t", delta).execute(statement))
+    except Exception as error:
+        raise DeltaError(str(error)) from error
+
+
 @contextmanager
 def storage(workspace: Workspace, table: str) -> Iterator[None]:
     """Raise a `StorageError` in place of the storage engine's errors."""

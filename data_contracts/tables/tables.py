@@ -151,7 +151,7 @@ def read_versioned(
             if version is not None:
                 raise DeltaError(f"the table is gone, and its version {version} with it")
             return empty_table(workspace.contracts, table), None
-        statement = f"SELECT {_values(stored)} FROM {stored.among}{condition}"  # noqa: S608
+        statement = f"SELECT {values_of(stored)} FROM {stored.among}{condition}"  # noqa: S608
         return to_pandas(query(stored.delta, statement)), stored.version
 
 
@@ -223,7 +223,7 @@ def latest_version(workspace: Workspace, table: str) -> int | None:
         return None if delta is None else int(delta.version())
 
 
-def _values(stored: StoredRows) -> str:
+def values_of(stored: StoredRows) -> str:
     """Return the columns of a table but for the qualities of readings, which nothing computes with."""
     return ", ".join(quoted(name) for name in stored.columns if not is_quality_column(name))
 

@@ -1,7 +1,9 @@
 """Extraction of a recipe from stored telemetry, the same for training, fleet scoring and the endpoint."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +15,9 @@ from data_contracts.progress import ProgressCallback, silent
 from features.calculators.blocks import cores, finish, workers
 from features.extraction.arrow_batches import record_batches
 from features.extraction.job import CutOffs, Job, slabs_as_due, work
+from features.recipe.layout import as_slice
 from features.recipe.recipe import Recipe, named_channels
+from features.telemetry.gaps import Gaps
 from features.telemetry.known_telemetry import KnownTelemetry
 from features.telemetry.machines import replaced_since
 from features.telemetry.point_in_time import PointInTimeQuery
@@ -71,9 +75,32 @@ def extract(
     UsageError
         When the history lacks a channel of the recipe, or the cut-offs a column or a time zone.
     """
-    features = run(_job(history, cut_offs, recipe), threads, progress)
+    _check(history, cut_offs, recipe)
+    if history.stored is None:
+        features = run(_job(history, cut_offs, recipe), threads, progress)
+    else:
+        features = _run_blocks(history, cut_offs, recipe, threads, progress)
     features.index = _index(cut_offs)
     return features
+
+
+def _run_blocks(
+    history: "History", cut_offs: pd.DataFrame, recipe: Recipe, threads: int | None, progress: ProgressCallback
+) -> pd.DataFrame:
+    """Compute the columns a block of assets at a time: memory holds the result and one block."""
+    matrix = np.empty((len(recipe.layout.columns), len(cut_offs)))
+    groups, done = len(recipe.layout.groups), 0
+    for places, block in history.blocks_at(cut_offs):
+        reported = partial(_report_part, progress, done * groups, len(cut_offs) * groups)
+        part = run(_job(block, cut_offs.iloc[places], recipe), threads, reported)
+        if len(places):
+            matrix[:, as_slice(places)] = part.to_numpy().T
+        done += len(places)
+    return pd.DataFrame(matrix.T, columns=recipe.index, copy=False)
+
+
+def _report_part(progress: ProgressCallback, before: int, total: int, step: str, done: int, _: int) -> None:
+    progress(step, before + done, total)
 
 
 def extract_rows(rows: Rows, query: PointInTimeQuery, recipe: Recipe, *, threads: int | None = None) -> pd.DataFrame:
@@ -141,21 +168,42 @@ def stream(
     # pyarrow takes a third of a second to import, and single assets do not need it.
     import pyarrow as pa
 
-    job = _job(history, cut_offs, recipe)
+    _check(history, cut_offs, recipe)
     instant = pa.timestamp("us", tz="UTC")
-    # From an object array, as a pandas column may be chunked and a batch may not.
-    keys = [pa.array(cut_offs["asset"].to_numpy(dtype=object), pa.string()), pa.array(job.cut_offs.as_of, instant)]
-    computed = [pa.field(name, pa.float64()) for name in job.columns]
+    computed = [pa.field(name, pa.float64()) for name in recipe.layout.columns]
     schema = pa.schema([pa.field("asset", pa.string()), pa.field("as_of", instant), *computed])
 
-    def start(begin: int, matrix: FloatArray, pool: Executor) -> list[Future[None]]:
-        progress("features", begin, len(cut_offs))
-        return [pool.submit(block) for _, blocks in work(job, begin, matrix) for block in blocks]
+    def batches(block: "History", first: int, own: pd.DataFrame) -> "Iterator[pa.RecordBatch]":
+        job = _job(block, own, recipe)
+        # From an object array, as a pandas column may be chunked and a batch may not.
+        keys = [pa.array(own["asset"].to_numpy(dtype=object), pa.string()), pa.array(job.cut_offs.as_of, instant)]
 
-    def head(begin: int, end: int) -> list["pa.Array"]:
-        return [column.slice(begin, end - begin) for column in keys]
+        def start(begin: int, matrix: FloatArray, pool: Executor) -> list[Future[None]]:
+            progress("features", first + begin, len(cut_offs))
+            return [pool.submit(block) for _, blocks in work(job, begin, matrix) for block in blocks]
 
-    return pa.RecordBatchReader.from_batches(schema, record_batches(schema, len(cut_offs), start, head, threads))
+        def head(begin: int, end: int) -> list["pa.Array"]:
+            return [column.slice(begin, end - begin) for column in keys]
+
+        return record_batches(schema, len(own), start, head, threads)
+
+    def all_batches() -> "Iterator[pa.RecordBatch]":
+        for first, own, block in _in_turn(history, cut_offs):
+            yield from batches(block, first, own)
+
+    return pa.RecordBatchReader.from_batches(schema, all_batches())
+
+
+def _in_turn(history: "History", cut_offs: pd.DataFrame) -> "Iterator[tuple[int, pd.DataFrame, History]]":
+    """Yield runs of cut-offs of one block, in their order: the place of the first, the cut-offs, and the block."""
+    if (stored := history.stored) is None or not len(cut_offs):
+        yield 0, cut_offs, next(history.blocks())
+        return
+    block = stored.block_of(cut_offs["asset"])
+    bounds = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(cut_offs)]
+    for first, last in itertools.pairwise(bounds):
+        own = cut_offs.iloc[first:last]
+        yield first, own, next(history.blocks_at(own))[1]
 
 
 def coverage(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
@@ -182,6 +230,17 @@ def coverage(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> pd.D
     """
     if recipe.gaps is None:
         raise UsageError("A recipe without a rule for gaps", "one that defines when samples are due", "Set its gaps")
+    _check(history, cut_offs, recipe)
+    if history.stored is None:
+        return _coverage(history, cut_offs, recipe, recipe.gaps)
+    parts = [
+        _coverage(block, cut_offs.iloc[places], recipe, recipe.gaps).assign(place=places)
+        for places, block in history.blocks_at(cut_offs)
+    ]
+    return pd.concat(parts).sort_values("place", kind="stable").drop(columns="place")
+
+
+def _coverage(history: "History", cut_offs: pd.DataFrame, recipe: Recipe, gaps: Gaps) -> pd.DataFrame:
     job = _job(history, cut_offs, recipe)
     missing: dict[str, FloatArray] = {}
     for window, groups in job.groups.items():
@@ -189,15 +248,14 @@ def coverage(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> pd.D
         missing |= {kinds[number]: np.ones(len(cut_offs)) for number in sorted(kinds)}
         if job.telemetry is None or not kinds:
             continue
-        for begin, end, samples in slabs_as_due(job.telemetry, job.cut_offs, window, recipe.gaps):
+        for begin, end, samples in slabs_as_due(job.telemetry, job.cut_offs, window, gaps):
             for number, kind in kinds.items():
                 missing[kind][begin:end] = samples[number].missing
     frame = pd.DataFrame(missing, index=_index(cut_offs))
-    return frame.assign(reason=recipe.gaps.reasons(frame))
+    return frame.assign(reason=gaps.reasons(frame))
 
 
 def _job(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) -> Job:
-    _check(history, cut_offs, recipe)
     assets = pd.Index(cut_offs["asset"].unique())
     asset = assets.get_indexer(pd.Index(cut_offs["asset"])).astype(np.int64)
     telemetry = None

@@ -23,6 +23,9 @@ def latest_readings(history: "History", cut_offs: pd.DataFrame, recipe: Recipe) 
 
     Microseconds since 1970; `UNKNOWN` where no channel has a reading known by the cut-off in the longest window.
     """
+    if history.stored is not None:
+        found = history.at_cut_offs(cut_offs, lambda block, own: latest_readings(block, own, recipe))
+        return found.astype(np.int64, copy=False)
     telemetry, assets = history.telemetry, pd.Index(cut_offs["asset"])
     owner = assets.get_indexer(pd.Index(telemetry["asset"])).astype(np.int64)
     event, known = microseconds(telemetry["event_time"]), microseconds(telemetry["known_time"])

@@ -36,6 +36,12 @@ def unknown_regimes(
     regimes = recipe.regimes
     if regimes is None or regimes.reach is None or not any(name.endswith(REGIME_MARK) for name in recipe.channels):
         return {}
+    if history.stored is not None:
+        return {
+            int(places[number]): words
+            for places, block in history.blocks_at(cut_offs)
+            for number, words in unknown_regimes(block, cut_offs.iloc[places], recipe, clock).items()
+        }
     if history.telemetry.empty:
         return {}
     suspects = _suspects(history.telemetry, regimes)

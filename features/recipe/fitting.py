@@ -14,7 +14,7 @@ from features.recipe.feature_set import FeatureSet, parse_feature_set
 from features.recipe.recipe import Recipe, named_channels
 from features.telemetry.counters import Counter, counters_of
 from features.telemetry.gaps import Gaps
-from features.telemetry.regimes import Regimes, fit_regimes
+from features.telemetry.regimes import Regimes, fit_regimes, sample_instants
 
 if TYPE_CHECKING:
     from data_contracts.tables.history import History
@@ -144,7 +144,9 @@ def _learn_regimes(
         )
     normalised = [channel for channel in chosen if channel not in settings and channel not in counting]
     needed = list(dict.fromkeys([*settings, *normalised]))
-    return fit_regimes(reconcile(history.telemetry, needed), operating=settings, k=k, channels=normalised, seed=seed)
+    reconciled = (reconcile(block.telemetry, needed) for block in history.blocks())
+    sample = sample_instants(reconciled, len(history.telemetry))
+    return fit_regimes(sample, operating=settings, k=k, channels=normalised, seed=seed)
 
 
 def _with_normalised(

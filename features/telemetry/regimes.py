@@ -1,7 +1,7 @@
 """Operating regimes, learned on training telemetry; channels are then normalised within their regime."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -15,6 +15,8 @@ FloatArray = npt.NDArray[np.float64]
 
 # Enough rows to place a handful of centres; more only cost time.
 _MOST_ROWS = 50_000
+# Means and spreads hardly become better by more.
+_MOST_INSTANTS = 1_000_000
 _TRIALS = 5
 # A row belongs to no known regime when it lies more than twice as far from every centre as all but one in a thousand
 # training rows do. Where settings hardly scatter within a regime, up to a quarter of their overall spread is allowed.
@@ -174,6 +176,16 @@ def fit_regimes(
     learned = Regimes(tuple(operating), scale, centres, tuple(channels), (), ())
     means, deviations = _statistics(telemetry, learned)
     return replace(learned, means=means, deviations=deviations, reach=_fit_reach(learned, settings))
+
+
+def sample_instants(reconciled: Iterable[pd.DataFrame], n_rows: int) -> pd.DataFrame:
+    """Return what regimes are learned from: of more than a million rows one in so many instants of each asset.
+
+    Telemetry comes reconciled, in parts that have no asset in common; how it is parted makes no difference.
+    """
+    step = max(1, -(-n_rows // _MOST_INSTANTS))
+    parts = [rows if step == 1 else rows[rows.groupby("asset").cumcount() % step == 0] for rows in reconciled]
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
 def _fit_centres(scaled: FloatArray, k: int, seed: int) -> tuple[tuple[float, ...], ...]:

@@ -53,6 +53,10 @@ def cut_offs(
     UsageError
         When the stride is missing or not positive, or `at` is unknown.
     """
+    if history.stored is not None:
+        # Blocks come in the order of their assets.
+        parts = [cut_offs(block, stride, start=start, end=end, at=at, within=within) for block in history.blocks()]
+        return pd.concat(parts, ignore_index=True)
     instants = history.telemetry[["asset", "event_time"]].rename(columns={"event_time": "as_of"})
     if start is not None and at != "stride":
         instants = instants[instants["as_of"] >= start]
@@ -78,6 +82,8 @@ def count_cut_offs(
     end: pd.Timestamp | None = None,
 ) -> int:
     """Count the cut-offs that `cut_offs` gives without ``within``, without making any."""
+    if history.stored is not None:
+        return sum(count_cut_offs(block, stride, start=start, end=end) for block in history.blocks())
     instants = history.telemetry[["asset", "event_time"]].rename(columns={"event_time": "as_of"})
     return int(_spans(instants, width(stride), start, end, None).count.sum())
 

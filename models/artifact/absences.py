@@ -103,7 +103,7 @@ def absent_assets(
     holds none since a failure, earlier telemetry is looked up.
     """
     terms, as_of = ObservationTerms.of(artifact), microseconds(cut_offs["as_of"])
-    reading = observation.last_readings(cut_offs, history.telemetry)
+    reading = observation.last_readings_of(history, cut_offs)
     known = KnownAssets.at(cut_offs, history.failures, history.assets, terms)
     needed = known.needs_reading_after(terms)
     unsure = np.flatnonzero((needed > NEVER) & (reading <= needed) & (needed < as_of))

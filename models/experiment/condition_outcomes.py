@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pandas as pd
+
 from data_contracts.contract.contract import Contract
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.tables.history import History
@@ -41,7 +43,7 @@ def outcome_history(experiment: Experiment, history: History) -> History:
     if threshold is None:
         return history
     check_condition(experiment, history)
-    return replace(history, failures=threshold.crossings(history.telemetry))
+    return replace(history, failures=condition_crossings(threshold, history))
 
 
 def with_predicted_failures(experiment: Experiment, history: History) -> History:
@@ -50,7 +52,13 @@ def with_predicted_failures(experiment: Experiment, history: History) -> History
     if threshold is None:
         return history
     check_condition(experiment, history)
-    return replace(history, crossings=threshold.crossings(history.telemetry))
+    return replace(history, crossings=condition_crossings(threshold, history))
+
+
+def condition_crossings(threshold: Threshold, history: History) -> pd.DataFrame:
+    """Return the crossings of a threshold, in order of asset and time."""
+    found = [threshold.crossings(block.telemetry) for block in history.blocks()]
+    return found[0] if len(found) == 1 else pd.concat(found, ignore_index=True)
 
 
 def feature_channels(experiment: Experiment, history: History) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ is a reading beyond the threshold after none, or after a reading that was not, a
 while the condition stays beyond the threshold, the asset's cut-offs are no samples.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -107,16 +108,34 @@ def last_values(telemetry: pd.DataFrame, channel: str) -> pd.DataFrame:
     return last.set_index("asset")[["event_time", channel]]
 
 
-def reach_at_readings(telemetry: pd.DataFrame, channel: str, ahead: pd.Timedelta) -> pd.Timedelta:
+def reach_at_readings(telemetry: Iterable[pd.DataFrame], channel: str, ahead: pd.Timedelta) -> pd.Timedelta:
     """Return how old a value may be where cut-offs are at the readings: no older than the cut-off's own reading.
 
-    Ahead of it there need be no reading at the very time, so two intervals between readings are allowed.
+    Ahead of it there need be no reading at the very time, so two intervals between readings are allowed. Telemetry may
+    come in parts that have no asset in common.
     """
-    times = _readings(telemetry, channel, None).sort_values(["asset", "event_time"], kind="stable")
-    interval = times.groupby("asset")["event_time"].diff().median()
+    if ahead == NO_TIME:
+        return pd.Timedelta(microseconds=1)
+    # Counted, as there are as many as readings and mostly few that differ.
+    counts = pd.concat([_intervals(rows, channel).value_counts() for rows in telemetry]).groupby(level=0).sum()
+    interval = _median(counts)
     if ahead == NO_TIME or pd.isna(interval):
         return pd.Timedelta(microseconds=1)
     return min(ahead, pd.Timedelta(2 * interval))
+
+
+def _intervals(telemetry: pd.DataFrame, channel: str) -> "pd.Series[pd.Timedelta]":
+    times = _readings(telemetry, channel, None).sort_values(["asset", "event_time"], kind="stable")
+    return times.groupby("asset")["event_time"].diff().dropna()
+
+
+def _median(counts: "pd.Series[int]") -> Any:
+    """Return the median of durations of which each, ascending, occurs so often; NaT without any."""
+    upto = counts.cumsum().to_numpy()
+    if not len(upto):
+        return pd.NaT
+    middle = [np.searchsorted(upto, place, side="right") for place in ((upto[-1] - 1) // 2, upto[-1] // 2)]
+    return pd.Series(counts.index[middle]).median()
 
 
 def crossings(telemetry: pd.DataFrame, channel: str, *, threshold: float, direction: Direction) -> pd.DataFrame:

@@ -27,6 +27,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables.corrections import in_order_of_correction
+from data_contracts.tables.history import History
 from data_contracts.tables.telemetry import channels_among
 from features.names import SINCE_START
 from features.telemetry.machines import replaced_since
@@ -157,6 +158,12 @@ def last_readings(cut_offs: pd.DataFrame, telemetry: pd.DataFrame) -> IntArray:
     event = microseconds(rows["event_time"])
     latest = _latest_known(cut_offs, rows, event)
     return np.where(latest >= 0, event[latest], result)
+
+
+def last_readings_of(history: History, cut_offs: pd.DataFrame) -> IntArray:
+    """Return `last_readings` from a history, whether its telemetry has been read or not."""
+    found = history.at_cut_offs(cut_offs, lambda block, own: last_readings(own, block.telemetry))
+    return found.astype(np.int64, copy=False)
 
 
 def with_values(telemetry: pd.DataFrame) -> pd.DataFrame:

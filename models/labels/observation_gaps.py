@@ -23,7 +23,10 @@ _FOREVER = pd.Timestamp("2262-01-01", tz="UTC")
 def unobserved_spans(history: History, *, now: pd.Timestamp) -> pd.DataFrame:
     """Return the times in which assets were retired, or from which on nothing was known of them at `now`."""
     retired = retired_spans(history.assets, now=now)
-    return disjoint(pd.concat([retired, ended_observation(history.telemetry, history.failures, now=now)]))
+    # Of telemetry that has not been read, each asset's last row known by now says the same.
+    stored = history.stored
+    telemetry = history.telemetry if stored is None else stored.last_events(now).assign(known_time=now)
+    return disjoint(pd.concat([retired, ended_observation(telemetry, history.failures, now=now)]))
 
 
 def no_spans() -> pd.DataFrame:

@@ -20,6 +20,7 @@ from models.labels.observation import (
     ObservationState,
     last_failures,
     last_readings,
+    last_readings_of,
     replaced_at,
     retired_at,
     since_replacement,
@@ -67,6 +68,20 @@ def observed_cut_offs(
 
     They are a stride apart or, without a stride, at the asset's readings.
     """
+    parts = [_observed(block, stride, rule, start, end) for block in history.blocks()]
+    cut_offs = parts[0].cut_offs if len(parts) == 1 else pd.concat([p.cut_offs for p in parts], ignore_index=True)
+    counts = {name: sum(part.left_out[name] for part in parts) for name in parts[0].left_out}
+    return ObservedCutOffs(cut_offs, {name: n for name, n in counts.items() if name != ObservationState.OBSERVED and n})
+
+
+def _observed(
+    history: History,
+    stride: pd.Timedelta | None,
+    rule: ObservationRule,
+    start: pd.Timestamp | None,
+    end: pd.Timestamp | None,
+) -> ObservedCutOffs:
+    """Draw the cut-offs of one block, and count all by state."""
     drawn = _drawn(history, stride, rule, start, end)
     replaced = replaced_at(drawn, history.assets)
     failed = last_failures(drawn, history.failures, breakdown=rule.breakdown, replaced=replaced)
@@ -85,7 +100,7 @@ def observed_cut_offs(
         states[observed[beyond]] = BEYOND
         counts[BEYOND] = int(beyond.sum())
     kept = drawn[states == ObservationState.OBSERVED].reset_index(drop=True)
-    return ObservedCutOffs(kept, {name: n for name, n in counts.items() if name != ObservationState.OBSERVED and n})
+    return ObservedCutOffs(kept, counts)
 
 
 def _drawn(
@@ -112,12 +127,12 @@ def failed_in_hindsight(
     known = known_breakdowns(history.failures, known_until, rule.breakdown, others)
     replaced = _last_known_now(cut_offs, others.assign(failure_id=others.index.astype("str")))
     failed = _last_known_now(cut_offs, known, replaced)
-    reading = last_readings(cut_offs, history.telemetry)
+    reading = last_readings_of(history, cut_offs)
     states = _states(cut_offs, reading, failed, np.zeros(len(cut_offs), dtype=np.bool_), rule)
     gone = states == ObservationState.FAILED
-    if rule.threshold is not None:
-        telemetry = history.telemetry
-        gone |= rule.threshold.already_beyond(cut_offs, telemetry[telemetry["known_time"] <= known_until])
+    if (threshold := rule.threshold) is not None:
+        known_then = history.as_of(known_until)
+        gone |= known_then.at_cut_offs(cut_offs, lambda block, own: threshold.already_beyond(own, block.telemetry))
     return np.asarray(gone, dtype=np.bool_)
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import FRAMES, History
 from features.telemetry.machines import replacements
+from features.telemetry.windows import cut_offs
 from models.artifact.artifact import Artifact
 from models.artifact.golden_inputs import choose_golden
 from models.artifact.scoring import score_in_detail
@@ -108,7 +109,7 @@ def begin_of_runs(history: History, earliest: pd.Timestamp, now: pd.Timestamp) -
 
     What is older than the model says little of what is usual now.
     """
-    first = history.telemetry.groupby("asset")["event_time"].min()
+    first = pd.concat([block.telemetry.groupby("asset")["event_time"].min() for block in history.blocks()])
     begins = {str(asset): max(pd.Timestamp(time), earliest) for asset, time in first.items()}
     for asset, time in replacement_times(history, now).items():
         if asset in begins:
@@ -129,8 +130,7 @@ def with_baselines(
     artifact = replace(judged.artifact, baselines={**judged.artifact.baselines, **new})
     history = history.as_of(known_until)
     # Each asset at its last reading: there is no test period.
-    last = history.telemetry.groupby("asset")["event_time"].max().rename("as_of")
-    details = score_in_detail(artifact, history, last.reset_index())
+    details = score_in_detail(artifact, history, cut_offs(history, None, at="last"))
     frame = details.frame[details.frame["reason"].isna()]
     predictions = frame[["asset", "as_of", "alert"]].reset_index(drop=True)
     predictions = predictions.assign(prediction=frame["anomaly_score"].to_numpy(), state=LabelState.UNKNOWN)

@@ -11,7 +11,7 @@ import pandas as pd
 from data_contracts.contract.registered import find_revision
 from data_contracts.errors import ModelError
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.tables.history import History, read_history
+from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
 from models.experiment.training_data import deleted_tables
@@ -146,7 +146,7 @@ def training_history(
     workspace: Workspace, experiment: Experiment, tags: Mapping[str, str], *, start: pd.Timestamp | None = None
 ) -> History:
     """Read the history that a version was trained on, by its tags ``known_until`` and ``data_version``."""
-    return read_history(
+    return open_history(
         workspace,
         experiment.data.asset_type,
         plant=experiment.data.plant,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from data_contracts.errors import ModelError, UsageError, did_you_mean
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.tables.history import FRAMES, History
+from data_contracts.tables.history import History
 from features.extraction.extract import extract
 from features.names import parse_name
 from features.recipe.fitting import fit_recipe
@@ -181,7 +181,4 @@ def _ranking_samples(train: pd.DataFrame, experiment: Experiment) -> npt.NDArray
 
 
 def _known_in_training(history: History, train: pd.DataFrame) -> History:
-    known = history.as_of(train["as_of"].max())
-    assets = set(train["asset"])
-    frames = {name: getattr(known, name) for name in FRAMES}
-    return replace(known, **{name: frame[frame["asset"].isin(assets)] for name, frame in frames.items()})
+    return history.as_of(train["as_of"].max()).among(train["asset"])

@@ -101,7 +101,10 @@ def other_sources(experiment: Experiment, history: History, cut_offs: pd.DataFra
         return reasons
     channels = [name for name in experiment.features.channels or history.channels if name in history.telemetry.columns]
     window = observation_window(experiment.windows.window)
-    shares = provenance(history.telemetry, cut_offs, channels, window)
+    values = history.at_cut_offs(
+        cut_offs, lambda block, own: provenance(block.telemetry, own, channels, window).to_numpy(np.float64)
+    )
+    shares = pd.DataFrame(values, columns=[OVERRIDDEN, SIMULATED])
     shares[MEASURED] = 1.0 - shares[OVERRIDDEN] - shares[SIMULATED]
     for source, reason in REASONS.items():
         if source not in sources:

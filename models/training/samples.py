@@ -280,14 +280,15 @@ def _label_condition(
 ) -> pd.DataFrame:
     check_condition(experiment, history)
     channel, ahead = str(experiment.label.condition), experiment.label.horizon or NO_TIME
-    values = condition_values(
-        drawn,
-        history.telemetry,
-        channel,
-        ahead=ahead,
-        reach=experiment.windows.stride or reach_at_readings(history.telemetry, channel, ahead),
-        known_until=known_until,
+    reach = experiment.windows.stride or reach_at_readings(
+        (block.telemetry for block in history.blocks()), channel, ahead
     )
+
+    def measured(block: History, own: pd.DataFrame) -> npt.NDArray[np.float64]:
+        values = condition_values(own, block.telemetry, channel, ahead=ahead, reach=reach, known_until=known_until)
+        return np.asarray(values, dtype=np.float64)
+
+    values = history.at_cut_offs(drawn, measured)
     return drawn.assign(condition=values, target=values)
 
 

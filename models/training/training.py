@@ -175,7 +175,9 @@ def train(
 
 def latest_known_time(history: History) -> pd.Timestamp:
     """Return the latest known time of anything in a history."""
-    latest = [frame["known_time"].max() for name in FRAMES if len(frame := getattr(history, name))]
+    frames = [getattr(history, name) for name in FRAMES if name != "telemetry"]
+    latest = [frame["known_time"].max() for frame in frames if len(frame)]
+    latest += [] if history.last_known is None else [history.last_known]
     if not latest:
         raise ModelError(
             f"nothing is known of any {history.asset_type}",

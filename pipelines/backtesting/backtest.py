@@ -10,7 +10,7 @@ import pandas as pd
 
 from data_contracts.errors import ModelError, UsageError, did_you_mean
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.tables.history import History, read_history
+from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from features.clock import clock_of
 from models.backtesting.backtest import ReplayResult, ReplaySchedule, replay
@@ -98,7 +98,7 @@ def run_backtest(
     costs = _prices(experiment, config, settings)
     gates = gates_for(experiment.target, settings.retrain)
     rules, left_out = _select_rules(config, settings, gates, costs)
-    history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant)
+    history = open_history(workspace, experiment.data.asset_type, plant=experiment.data.plant)
     if clock_of(history.contract).cycle is not None:
         raise ModelError(
             f"the times of {history.asset_type} count cycles, of each asset from its own beginning",
@@ -131,7 +131,7 @@ def run_backtest(
         comparison_required=config.comparison_required,
         person_retrains=config.person_retrains,
         changes=changes,
-        figures=figures(accounts, schedule, sorted(history.telemetry["asset"].unique()), changes=changes),
+        figures=figures(accounts, schedule, list(history.telemetry_assets), changes=changes),
         left_out=left_out,
         page=page,
         file=page.with_suffix(".json"),
@@ -208,19 +208,24 @@ def _select_rules(
 
 
 def _schedule(history: History, config: BacktestConfig) -> ReplaySchedule:
-    if history.telemetry.empty:
+    if (span := _event_span(history)) is None:
         raise ModelError(
             f"no telemetry of any {history.asset_type}", "telemetry to replay", "Bring it in with `forewarn import`"
         )
     start = _timestamp(history, DEFAULT_START if config.start is None else config.start)
-    end = pd.Timestamp(history.telemetry["event_time"].max()).floor("D")
-    return ReplaySchedule(start, end, config.every, config.person_retrains)
+    return ReplaySchedule(start, span[1].floor("D"), config.every, config.person_retrains)
 
 
 def _timestamp(history: History, when: pd.Timestamp | float) -> pd.Timestamp:
-    if isinstance(when, pd.Timestamp):
-        return when
-    return pd.Timestamp(history.telemetry["event_time"].min()).floor("D") + pd.Timedelta(days=when).as_unit("us")
+    span = _event_span(history)
+    if isinstance(when, pd.Timestamp) or span is None:
+        return pd.Timestamp(when)
+    return span[0].floor("D") + pd.Timedelta(days=when).as_unit("us")
+
+
+def _event_span(history: History) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    stored = history.stored
+    return None if stored is None else stored.event_span
 
 
 def _prices(experiment: Experiment, config: BacktestConfig, settings: Settings) -> Prices:

@@ -22,7 +22,7 @@ from models.backtesting.replay_models import Compared, Version
 from models.diagnosis.diagnosis import Diagnosis
 from models.diagnosis.diagnosis_types import Finding
 from models.estimators.targets import SCORES
-from models.experiment.condition_outcomes import threshold_of
+from models.experiment.condition_outcomes import condition_crossings, threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.observed_cut_offs import observed_cut_offs
 from models.monitoring.budget import NO_STRATA
@@ -189,7 +189,7 @@ class CachedModels:
     def sources(self, at: pd.Timestamp) -> OutcomeSources:
         """Return what alarms are judged by, as known at a time."""
         if at not in self.known:
-            known = self._known_history(at, replace(self.history, telemetry=self.history.telemetry.iloc[:0]))
+            known = self._known_history(at, self.history.without_telemetry())
             gaps = observation_gaps(self.workspace, known, self.settings, now=at)
             terms = terms_at(self.experiment, known, at)
             strata = membership_of(known, self.settings)
@@ -206,8 +206,7 @@ class CachedModels:
         if threshold is None:
             return known
         if at not in self.crossings:
-            rows = self.history.telemetry
-            self.crossings[at] = threshold.crossings(rows[rows["known_time"] <= at])
+            self.crossings[at] = condition_crossings(threshold, self.history.as_of(at))
         return replace(known, crossings=self.crossings[at])
 
     def _holdout(self, at: pd.Timestamp, *, urgent: bool) -> pd.Timedelta:
@@ -270,19 +269,17 @@ class CachedModels:
         stay because cut-offs begin and end there; and all of a condition whose crossing counts, as it may be measured
         seldom, and an asset stays beyond the threshold until it is measured again.
         """
-        rows, threshold = self.history.telemetry, threshold_of(self.experiment)
-        near = (rows["event_time"] > after) & (rows["event_time"] <= end)
-        if threshold is not None:
-            near |= rows[threshold.channel].notna()
-        near.iloc[self._outermost_readings] = True
-        return replace(self.history, telemetry=rows[near].reset_index(drop=True))
+        threshold = threshold_of(self.experiment)
 
-    @cached_property
-    def _outermost_readings(self) -> list[int]:
-        """Return the row numbers of each asset's first and last reading."""
-        times = self.history.telemetry["event_time"].reset_index(drop=True)
-        by_asset = times.groupby(self.history.telemetry["asset"].to_numpy())
-        return [*by_asset.idxmin().tolist(), *by_asset.idxmax().tolist()]
+        def is_near(rows: pd.DataFrame) -> "pd.Series[bool]":
+            near = (rows["event_time"] > after) & (rows["event_time"] <= end)
+            if threshold is not None:
+                near |= rows[threshold.channel].notna()
+            by_asset = rows["event_time"].groupby(rows["asset"])
+            near.loc[[*by_asset.idxmin(), *by_asset.idxmax()]] = True
+            return near
+
+        return self.history.where(is_near)
 
 
 def _reach(artifact: Artifact) -> pd.Timedelta:

@@ -1,28 +1,29 @@
 """Diagnosis of a plant's data: gathers the champion's reference period, what came since, and what was refused.
 
-Telemetry is read a month at a time and kept as daily medians, so that memory does not grow with the champion's age.
+Telemetry is read a block of assets at a time and kept as daily medians, so that memory does not grow with the
+champion's age.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
 from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.tables import tables
+from data_contracts.tables.blocks.stored_telemetry import StoredTelemetry, TelemetryQuery
 from data_contracts.tables.history import read_history
 from data_contracts.tables.telemetry import channels_among, reconcile
 from data_contracts.workspace import Workspace
 from features.names import REGIME_MARK
 from features.recipe.fitting import operating_channels
-from features.telemetry.regimes import Regimes, fit_regimes
+from features.telemetry.regimes import Regimes, fit_regimes, sample_instants
 from models.diagnosis import diagnosis
 from models.diagnosis.diagnosis import Diagnosis, DiagnosisInputs, Limits
 from models.diagnosis.diagnosis_types import DAY, ROWS
 from pipelines.evidence.champion import MonitoredModel
 
 REFERENCE = pd.Timedelta(days=56)  # the end of the champion's training period
-PORTION = pd.Timedelta(days=28)
 REGIMES = 3  # for a champion whose recipe knows none
 _REPORTS = ("failures", "work_orders", "events")
 
@@ -88,33 +89,37 @@ def _daily(
     now: pd.Timestamp,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return readings, levels and regimes of whole days up to now; the reference period is from begin to end."""
-    data = champion.experiment.data
-    learned: Regimes | None = None
-    parts: list[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]] = []
-    for first, last in _portions(begin, end, now.floor("D")):
-        rows = tables.read(workspace, f"telemetry/{data.asset_type}", as_of=now, assets=assets, start=first, end=last)
-        channels = [name for name in channels_among(rows.columns) if rows[name].dtype == "float64"]
-        telemetry = reconcile(rows, channels)
-        if learned is None:
-            learned = _fit_regimes(champion, telemetry, channels)
-        parts.append(_by_day(telemetry, channels, learned))
+    table = f"telemetry/{champion.experiment.data.asset_type}"
+    columns, version = tables.read_versioned(workspace, table, as_of=now, assets=())
+    channels = [name for name in channels_among(columns.columns) if columns[name].dtype == "float64"]
+    last = max(end, now.floor("D"))
+
+    stored = None
+    if version is not None:
+        asked = TelemetryQuery(workspace, table, version, as_of=now, start=begin, overrides=False)
+        stored = StoredTelemetry.open(asked, tuple(columns.columns), assets=assets)
+
+    def telemetry(until: pd.Timestamp) -> Iterator[pd.DataFrame]:
+        for rows in [columns] if stored is None else stored.blocks():
+            yield reconcile(rows[rows["event_time"] <= until], channels)
+
+    n_reference = tables.count_rows(workspace, table, start=begin, end=end)
+    learned = _fit_regimes(champion, telemetry(end), channels, n_reference)
+    parts = [_by_day(rows, channels, learned) for rows in telemetry(last)]
     readings, levels, regimes = (pd.concat(part).sort_index() for part in zip(*parts, strict=True))
-    return readings, levels, regimes.fillna(0)
+    return readings, levels, regimes.sort_index(axis="columns").fillna(0)
 
 
-def _portions(begin: pd.Timestamp, end: pd.Timestamp, now: pd.Timestamp) -> Iterator[tuple[pd.Timestamp, pd.Timestamp]]:
-    """Yield the whole reference period, on which regimes are learned, then a month at a time."""
-    yield begin, end
-    while end < now:
-        yield end, min(end + PORTION, now)
-        end += PORTION
-
-
-def _fit_regimes(champion: MonitoredModel, telemetry: pd.DataFrame, channels: list[str]) -> Regimes | None:
+def _fit_regimes(
+    champion: MonitoredModel, blocks: Iterable[pd.DataFrame], channels: list[str], n_rows: int
+) -> Regimes | None:
     """Learn what every channel reads in each regime; None without a channel that tells the regimes apart."""
     fitted = champion.model.artifact.recipe.regimes
     operating = operating_channels(channels) if fitted is None else fitted.operating
-    if not operating or telemetry[list(operating)].dropna().empty:
+    if not operating:
+        return None
+    telemetry = sample_instants(blocks, n_rows)
+    if telemetry[list(operating)].dropna().empty:
         return None
     k = REGIMES if fitted is None else len(fitted.centres)
     return fit_regimes(telemetry, operating=operating, k=k, channels=channels, seed=0)

@@ -38,19 +38,29 @@ class FleetCutOffs:
 
 
 def fleet_cut_offs(
-    workspace: Workspace, artifact: Artifact, history: History, *, as_of: pd.Timestamp | None, made_at: pd.Timestamp
-) -> FleetCutOffs:
+    workspace: Workspace,
+    artifact: Artifact,
+    history: History,
+    *,
+    as_of: pd.Timestamp | None,
+    made_at: pd.Timestamp,
+) -> tuple[FleetCutOffs, History]:
     """Return the cut-offs of a scoring run at `as_of`; without it at the latest known time of the telemetry.
 
-    Where times count cycles there is no time that all assets share: without `as_of` each has its own last reading.
+    Where times count cycles there is no time that all assets share: without `as_of` each has its own last reading. With
+    the cut-offs comes the history without the telemetry that is too old for them.
     """
     if as_of is None and artifact.clock != TIME:
-        return _own(workspace, artifact.clock, history)
+        return _own(workspace, artifact.clock, history), history
     cut_off = latest_known_time(history) if as_of is None else as_of
-    active, silent = _split_by_telemetry(history, cut_off, observation_window(artifact.recipe.windows))
+    window = observation_window(artifact.recipe.windows)
+    everyone = {*history.assets["asset"], *history.telemetry_assets}
+    if as_of is None:
+        history = history.after(cut_off - max(window, artifact.recipe.lookback))
+    active = _with_telemetry(history, cut_off, window)
     # Without a cut-off the present decides who runs, and how old telemetry is.
     at = max(cut_off, made_at) if as_of is None else cut_off
-    return FleetCutOffs(_frame(active, cut_off, at), silent)
+    return FleetCutOffs(_frame(active, cut_off, at), tuple(sorted(everyone.difference(active)))), history
 
 
 def later_failures(history: History, cut_offs: FleetCutOffs) -> int:
@@ -61,32 +71,34 @@ def later_failures(history: History, cut_offs: FleetCutOffs) -> int:
 
 def latest_known_time(history: History) -> pd.Timestamp:
     """Return when the last of the telemetry became known."""
-    if history.telemetry.empty:
+    if (latest := history.last_known) is None:
         raise NotFoundError(
             f"no telemetry of any {history.asset_type}", "some to score from", "Import some with `forewarn import`"
         )
-    return pd.Timestamp(history.telemetry["known_time"].max())
+    return latest
 
 
 def _own(workspace: Workspace, clock: Clock, history: History) -> FleetCutOffs:
     latest_known_time(history)  # refuses a history without telemetry
     rhythm = reading_rhythm(workspace, f"telemetry/{history.asset_type}")
-    times = history.telemetry[["event_time", "known_time"]].max(axis="columns")
-    last = times.groupby(history.telemetry["asset"]).max().sort_index()
+    last = pd.concat([_last_times(block.telemetry) for block in history.blocks()]).sort_index()
     active = _frame(last.index.tolist(), last.array, [own_present(time, clock, rhythm) for time in last])
     return FleetCutOffs(active, tuple(sorted({*history.assets["asset"]} - {*last.index})), own=True)
+
+
+def _last_times(rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    return rows[["event_time", "known_time"]].max(axis="columns").groupby(rows["asset"]).max()
 
 
 def _frame(assets: list[str], as_of: object, at: object) -> pd.DataFrame:
     return pd.DataFrame({"asset": assets, "as_of": as_of, "at": at}).astype({"asset": "str", "as_of": _UTC, "at": _UTC})
 
 
-def _split_by_telemetry(
-    history: History, as_of: pd.Timestamp, window: pd.Timedelta
-) -> tuple[list[str], tuple[str, ...]]:
-    """Return the assets with telemetry in the window before the cut-off, and those without."""
-    rows = history.telemetry
-    active = set(rows.loc[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of), "asset"])
+def _with_telemetry(history: History, as_of: pd.Timestamp, window: pd.Timedelta) -> list[str]:
+    """Return the assets with telemetry in the window before the cut-off, sorted."""
+    active = set[str]()
+    for rows in (block.telemetry for block in history.blocks()):
+        active.update(rows.loc[(rows["event_time"] > as_of - window) & (rows["event_time"] <= as_of), "asset"])
     if not active:
         clock = clock_of(history.contract)
         raise NotFoundError(
@@ -94,4 +106,4 @@ def _split_by_telemetry(
             "some to score from",
             "Ingest newer telemetry, or name another time with --as-of",
         )
-    return sorted(active), tuple(sorted({*history.assets["asset"], *rows["asset"]} - active))
+    return sorted(active)

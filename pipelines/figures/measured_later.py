@@ -130,7 +130,7 @@ def _measured(
         table = f"telemetry/{experiment.data.asset_type}"
         telemetry = read_channel(workspace, table, channel, as_of=until, assets=some)
         own = cut_offs[cut_offs["asset"].isin(some)]
-        reach = experiment.windows.stride or reach_at_readings(telemetry, channel, ahead)
+        reach = experiment.windows.stride or reach_at_readings([telemetry], channel, ahead)
         # Of cycles nothing is later than what is stored; a label waits for the time it is meant for.
         known = max(telemetry["known_time"].max(), own["as_of"].max() + ahead) if until is None else until
         yield condition_values(own, telemetry, channel, ahead=ahead, reach=reach, known_until=known)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from data_contracts.errors import StorageError, UsageError
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.tables.history import read_history
+from data_contracts.tables.history import open_history
 from data_contracts.workspace import Workspace
 from features import slow_features, stream, write_features
 from models.experiment.experiment import Experiment
@@ -47,11 +47,11 @@ def extract_features(
 ) -> Extraction:
     """Write the features of an experiment's training and test samples to a new or empty folder.
 
-    Memory holds the history and a batch or two of rows, however many samples there are. Regimes, event codes and the
-    like are learned as in training; no column is left out.
+    Memory holds a block of assets and a batch or two of rows, however much telemetry and how many samples there are.
+    Regimes, event codes and the like are learned as in training; no column is left out.
     """
     _check_new_or_empty(folder)
-    history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
+    history = open_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
     known_until = latest_known_time(history)
     history = history.as_of(known_until)
     samples = draw_samples(experiment, history, known_until)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import Prediction, open_records
-from data_contracts.tables.history import History, read_history
+from data_contracts.tables.history import History, open_history
 from data_contracts.tables.readings import reading_rhythm
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
@@ -122,9 +122,9 @@ def score_fleet(
     window = observation_window(model.artifact.recipe.windows)
     since = None if as_of is None else as_of - max(window, model.artifact.recipe.lookback)
     progress("score", 0, 3)
-    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
     made_at = pd.Timestamp.now("UTC") if now is None else now
-    cut_offs = fleet_cut_offs(workspace, model.artifact, history, as_of=as_of, made_at=made_at)
+    cut_offs, history = fleet_cut_offs(workspace, model.artifact, history, as_of=as_of, made_at=made_at)
     progress("score", 1, 3)
     absent = absent_assets(workspace, model.artifact, history, cut_offs.fleet)
     running = cut_offs.active[~cut_offs.active["asset"].isin(list(absent))].reset_index(drop=True)
@@ -209,8 +209,13 @@ class _Run:
     def shares(self) -> FloatArray | None:
         """The shares of each window's values that were overridden and simulated, (n, 2); None if none was."""
         recipe = self.artifact.recipe
-        frame = provenance(self.history.telemetry, self._cut_offs, recipe.measured_channels, recipe.lookback)
-        values: FloatArray = frame[[OVERRIDDEN, SIMULATED]].to_numpy(np.float64)
+
+        def shares_of(block: History, cut_offs: pd.DataFrame) -> FloatArray:
+            frame = provenance(block.telemetry, cut_offs, recipe.measured_channels, recipe.lookback)
+            shares: FloatArray = frame[[OVERRIDDEN, SIMULATED]].to_numpy(np.float64)
+            return shares
+
+        values = np.asarray(self.history.at_cut_offs(self._cut_offs, shares_of), dtype=np.float64)
         return values if values.any() else None
 
     @cached_property

@@ -11,7 +11,7 @@ from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
-from data_contracts.tables.history import read_history
+from data_contracts.tables.history import open_history
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from models.assessment.first_champion import FirstChampion, judge_first
@@ -116,7 +116,7 @@ def train_experiment(
             "a model without a champion to promote its first one",
             "Train without --promote, compare, then see `forewarn models promote`",
         )
-    history = read_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
+    history = open_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
     unmatched = find_unmatched(workspace)
     try:
         trained = train(experiment, history, progress=progress)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from data_contracts.records.records import open_records
-from data_contracts.tables.history import History, read_history
+from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from models.experiment.condition_outcomes import with_predicted_failures
 from models.experiment.experiment import Experiment
@@ -79,7 +79,7 @@ def hold_out(workspace: Workspace, model_name: str, settings: Settings, *, now: 
     """Hold out the latest part of what is known at `now` of a model's champion."""
     champion = load_champion(workspace, model_name)
     data = champion.experiment.data
-    history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now)
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now)
     history = with_predicted_failures(champion.experiment, history)
     alarm_terms = terms(champion, history, settings, now=now)
     length = challenger_holdout(history, settings, alarm_terms, now=now, urgent=urgent)
@@ -125,7 +125,8 @@ def nothing_new(holdout: Holdout) -> str | None:
     if label.healthy_until is not None and label.healthy_until <= learned + max(experiment.windows.window):
         return f"its healthy span, label.healthy_until, ends at {label.healthy_until:%Y-%m-%d %H:%M}"
     if label.healthy_for is not None:
-        first = holdout.history.telemetry.groupby("asset")["event_time"].min()
+        blocks = holdout.history.blocks()
+        first = pd.concat([block.telemetry.groupby("asset")["event_time"].min() for block in blocks])
         if not (first + label.healthy_for > learned + 2 * max(experiment.windows.window)).any():
             return "no asset is new since: label.healthy_for takes the first weeks of each"
     return None

@@ -124,7 +124,7 @@ def test_a_condition_at_the_readings(plant: History, hours: int, expected: list[
     telemetry = telemetry.assign(wear=[1.0, 2.0, np.nan, 4.0])
     asked = telemetry[telemetry["wear"].notna()].rename(columns={"event_time": "as_of"})
     ahead = hours * HOUR
-    reach = reach_at_readings(telemetry, "wear", ahead)
+    reach = reach_at_readings([telemetry], "wear", ahead)
     values = condition_values(asked, telemetry, "wear", ahead=ahead, reach=reach, known_until=START + 9 * HOUR)
     assert list(values.dropna()) == expected
 

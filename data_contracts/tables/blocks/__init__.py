@@ -1,0 +1,1 @@
+"""Telemetry in blocks of assets: memory holds one block at a time, however long the history is."""
