@@ -104,6 +104,12 @@ def learn_baselines(
     return learned
 
 
+def detector_learned_until(tags: Mapping[str, str]) -> pd.Timestamp:
+    """Return until when a version's detector learned, which a version that only adds baselines does not move on."""
+    tag = json.loads(tags.get(OWN_BASELINES, "{}"))
+    return pd.Timestamp(tag.get("learned_until") or tags["trained_until"])
+
+
 def begin_of_runs(history: History, earliest: pd.Timestamp, now: pd.Timestamp) -> dict[str, pd.Timestamp]:
     """Return when each asset's own time begins: at its first reading, its replacement, or not before `earliest`.
 

@@ -15,7 +15,13 @@ from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
 from models.experiment.training_data import deleted_tables
-from models.refitting.own_baselines import OWN_BASELINES, begin_of_runs, learn_baselines, with_baselines
+from models.refitting.own_baselines import (
+    OWN_BASELINES,
+    begin_of_runs,
+    detector_learned_until,
+    learn_baselines,
+    with_baselines,
+)
 from models.refitting.refit import Judged, refit
 from models.refitting.tags import REFIT_OF, refit_of
 from models.registry.registry import LoadedModel, Registry
@@ -137,7 +143,7 @@ def _again_with_baselines(
     kept = {asset: own for asset, own in base.artifact.baselines.items() if asset not in tag["dropped"]}
     trained_until, span = pd.Timestamp(base.tags["trained_until"]), pd.Timedelta(seconds=tag["span_s"])
     judged = Judged(int(loaded.tags[REFIT_OF]), replace(base.artifact, baselines=kept), experiment, trained_until)
-    firsts = begin_of_runs(history, trained_until - 2 * span, known_until)
+    firsts = begin_of_runs(history, detector_learned_until(base.tags) - 2 * span, known_until)
     learned = learn_baselines(judged, history, firsts, known_until=known_until, span=span)
     return with_baselines(judged, history, learned, known_until=known_until, tag=tag)
 

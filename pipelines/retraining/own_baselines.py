@@ -14,6 +14,7 @@ from data_contracts.workspace import Workspace
 from models.refitting.own_baselines import (
     AssetBaseline,
     begin_of_runs,
+    detector_learned_until,
     learn_baselines,
     replacement_times,
     with_baselines,
@@ -77,7 +78,8 @@ def hand_over_baselines(
     with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
         data = champion.experiment.data
         artifact = champion.model.artifact
-        since = champion.trained_until - 2 * span - artifact.recipe.lookback
+        learned_until = detector_learned_until(champion.model.tags)
+        since = learned_until - 2 * span - artifact.recipe.lookback
         history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=since)
         dropped = _replaced(artifact.baselines, history, now)
         kept = {asset: own for asset, own in artifact.baselines.items() if asset not in dropped}
@@ -90,7 +92,7 @@ def hand_over_baselines(
             champion.trained_until,
             champion.model.reference,
         )
-        firsts = begin_of_runs(history, champion.trained_until - 2 * span, now)
+        firsts = begin_of_runs(history, learned_until - 2 * span, now)
         learned = learn_baselines(judged, history, firsts, known_until=now, span=span)
         new = tuple(each.asset for each in learned if each.baseline is not None)
         promoted = None
@@ -99,6 +101,7 @@ def hand_over_baselines(
                 "base": champion.model.version,
                 "span_s": span.total_seconds(),
                 "since": since.isoformat(),
+                "learned_until": learned_until.isoformat(),
                 "dropped": list(dropped),
             }
             promoted = _promote(workspace, champion, judged, history, learned, tag, now)

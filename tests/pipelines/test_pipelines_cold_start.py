@@ -115,7 +115,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = init_workspace(tmp_path_factory.mktemp("hall"))
     rng = np.random.default_rng(5)
     rows = [readings(asset, 0, BOUGHT + 50, rng) for asset in OLD]
-    rows.append(readings(NEW, BOUGHT, BOUGHT + 50, rng, level=0.5))
+    rows.append(readings(NEW, BOUGHT, BOUGHT + 50, rng, level=0.1))
     tables.append(workspace, "telemetry/azure_machine", pd.concat(rows, ignore_index=True), "mills")
     presses = readings(PRESS, BOUGHT, BOUGHT + 50, rng).rename(columns={"volt": "spindle_current"})
     tables.append(workspace, "telemetry/press", presses, "press")
@@ -181,7 +181,7 @@ def test_a_detector_goes_through_every_flow(hall: Hall) -> None:
     settings = hall.settings.with_section("monitor", span=60 * DAY).with_section("retrain", history=50 * DAY)
     days = np.arange(BOUGHT + 16, last + 1, 2)
     results = [score_fleet(workspace, "mills", as_of=hall.at(day), now=hall.at(day)) for day in days]
-    assert sum(len(result.alerts) for result in results[:17]) == 0
+    assert sum(len(result.alerts) for result in results[:17]) <= 4  # half an alarm per asset-month is declared
     assert all(len(result.alerts) >= 5 for result in results[20:])
     tables.append(workspace, "work_orders", inspected(results), "orders")
     # What it declares is promised, not what a short evaluation would allow.
@@ -234,18 +234,20 @@ def test_baselines_are_a_version_like_any(hall: Hall) -> None:
     answers = hall.ask([*OLD, NEW], now)
     scores = {risk.asset: risk.anomaly_score for risk in batch.risks}
     assert {answer["asset"]: answer["anomaly_score"] for answer in answers} == scores
-    assert batch.own_baselines == len(answers)
-    assert {answer["baseline"] for answer in answers} == {"own"}
+    own = {answer["asset"] for answer in answers if answer["baseline"] == "own"}
+    assert own == {*result.handed_over}
+    assert batch.own_baselines == len(own) > len(answers) / 2
     assert all(answer["drivers"] for answer in answers)
     assert hand_over_baselines(hall.workspace, "mills", now=now, settings=hall.settings).version is None
     ledger = promotions(open_records(hall.workspace.records_url), model_name="mills")
     assert ledger["evidence"].iloc[-1]["refit"]["of"] == 1
     # An asset whose machine was replaced starts anew.
-    replaced = pd.DataFrame([{**record(OLD[0], "azure_machine", BOUGHT + 30.5), "model": "m2"}])
+    first = result.handed_over[0]
+    replaced = pd.DataFrame([{**record(first, "azure_machine", BOUGHT + 30.5), "model": "m2"}])
     tables.append(hall.workspace, "assets", replaced, "replaced")
     later = hand_over_baselines(hall.workspace, "mills", now=hall.at(BOUGHT + 31), settings=hall.settings)
-    assert later.dropped == (OLD[0],)
-    assert OLD[0] not in later.own
+    assert later.dropped == (first,)
+    assert first not in later.own
 
 
 def test_a_run_up_is_not_learned(hall: Hall) -> None:
