@@ -12,7 +12,7 @@ from data_contracts.ingestion import quarantine
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.refused_readings import count_newer, refused_readings
 from data_contracts.tables import row_conditions, tables
-from data_contracts.tables.history import read_history
+from data_contracts.tables.history import open_history, read_history
 from data_contracts.validation.report import ContractError
 from data_contracts.workspace import init_workspace
 
@@ -41,6 +41,8 @@ def test_a_history_of_many_assets_is_read_whole(fleet):
     assert len(read_history(fleet, "pump", plant="north", start=TIME).failures) == 30_005
     latest, _ = tables.asset_watermarks(fleet, "telemetry/pump", assets=sorted(set(history.assets["asset"])))
     assert len(latest) == 60_010
+    blocks = open_history(fleet, "pump", plant="north", block_rows=20_000).blocks()
+    assert [len(block.telemetry) for block in blocks] == [20_000, 10_005]
 
 
 @settings(max_examples=25, deadline=None)
