@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, described in FEATURES.items():
             channels = ("vibration", "temperature")
             recipe = Recipe("pump", channels, (pd.Timedelta("12h"),), parse_feature_set(described))
-            seconds, first = {way: np.inf for way in engines}, None
+            seconds, first = dict.fromkeys(engines, np.inf), None
             for _ in range(chosen.times):
                 for way, engine in engines.items():
                     history = open_history(workspace, "pump", engine=engine)

@@ -1,19 +1,22 @@
 """Features computed by Dask: worker processes of this machine, or those of a scheduler elsewhere."""
 
-import asyncio
 import logging
 import os
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, Security
-from distributed.comm import CommClosedError
+from distributed.client import ClosedClientError
+from distributed.utils import CancelledError
 
 from data_contracts.workspace import Workspace
+from features import kernels_compiled
 from pipelines.compute.worker import ComputeError, Failed, check_environment, compute_task, environment, inspect
 
 Task = TypeVar("Task")
@@ -24,7 +27,7 @@ _RETRIES: Final = 3
 # As many tasks again wait for a worker: their results, too, until they are asked for.
 _TASKS_A_WORKER: Final = 2
 # Dask's own HTTP servers are neither encrypted nor protected.
-_NO_PAGES: Final = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+_NO_PAGES: Final[dict[str, Any]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 _REMEDY: Final = "See the logs of the scheduler and the workers, and start what is missing"
 
 
@@ -38,7 +41,8 @@ class DaskEngine:
     @property
     def workers(self) -> int:
         """How many tasks run at the same time."""
-        return max(1, sum(self.client.nthreads().values()))
+        with self._lost():
+            return max(1, sum(map(int, self.client.nthreads().values())))
 
     def map(self, compute: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """Yield the results in the order of the tasks; those of a worker that ends are computed by another."""
@@ -71,29 +75,38 @@ class DaskEngine:
                     "forewarn installed for every worker, as in this process",
                     "Install the same environment for the workers and restart them",
                 )
-            versions, sees_workspace = answer
-            check_environment(environment(), versions, f"the worker {address}")
-            if not sees_workspace:
+            check_environment(environment(), answer.environment, f"the worker {address}")
+            if not answer.sees_workspace:
                 raise ComputeError(
                     f"the worker {address} sees no folder {workspace.root}",
                     "the workspace at the same path for every worker, as each reads its telemetry itself",
                     "Mount it there, or leave compute.address empty for workers on this machine",
+                )
+            if not answer.kernels_compiled:
+                # Code that the process compiled itself gave other last bits of skewness and kurtosis than loaded code.
+                raise ComputeError(
+                    f"the worker {address} has not compiled the feature kernels",
+                    "workers that load compiled ones, for the same features",
+                    "Run `python -m features` in its environment and restart it",
                 )
 
     def _submit(self, compute: Callable[[Task], Result], task: Task, expected: dict[str, str]) -> Future:
         with self._lost():
             return self.client.submit(compute_task, compute, task, expected, pure=False, retries=_RETRIES)
 
-    def _result(self, future: Future) -> Result:
+    def _result(self, future: Future) -> Any:
         with self._lost():
-            try:
-                result: Result | Failed = future.result()
-            except KilledWorker as error:
-                raise ComputeError(
-                    f"worker after worker ended while computing the same part ({error.last_worker.address} last)",
-                    "workers that live as long as their work takes",
-                    "See whether their memory suffices: the logs of the system name processes that it killed",
-                ) from error
+            error = future.exception()
+            result = None if error is not None else future.result()
+        if isinstance(error, KilledWorker):
+            raise ComputeError(
+                f"worker after worker ended while computing the same part ({error.last_worker.address} last)",
+                "workers that live as long as their work takes",
+                "See whether their memory suffices: the logs of the system name processes that it killed",
+            ) from error
+        if error is not None:
+            # Its own, which may be of the very kinds by which a connection is lost.
+            raise error
         if isinstance(result, Failed):
             raise result.error
         return result
@@ -102,7 +115,7 @@ class DaskEngine:
     def _lost(self) -> Iterator[None]:
         try:
             yield
-        except (CommClosedError, asyncio.CancelledError) as error:
+        except (OSError, CancelledError, ClosedClientError) as error:
             raise ComputeError(f"{self.where} was lost ({error})", "it to run until the end", _REMEDY) from error
 
 
@@ -110,6 +123,9 @@ class DaskEngine:
 def local_engine(workers: int | None) -> Iterator[DaskEngine]:
     """Start worker processes on this machine, one a core if None, and end them afterwards."""
     count = workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    if not kernels_compiled():
+        # In a process apart, for the workers to load what it compiled.
+        subprocess.run([sys.executable, "-m", "features"], check=True)
     # Certificates of its own: who reaches a scheduler can run code with our rights, and others may use this machine.
     security = Security.temporary()
     with (

@@ -36,9 +36,18 @@ def environment() -> dict[str, str]:
     return {**versions, "forewarn's source": _source_digest()}
 
 
-def inspect(workspace: str) -> tuple[dict[str, str], bool]:
-    """Return a worker's versions, and whether it sees a workspace's folder."""
-    return environment(), Path(workspace).is_dir()
+@dataclass(frozen=True)
+class WorkerState:
+    """What a worker says of itself before the work begins."""
+
+    environment: dict[str, str]
+    sees_workspace: bool
+    kernels_compiled: bool
+
+
+def inspect(workspace: str) -> WorkerState:
+    """Return the state of the worker that runs this."""
+    return WorkerState(environment(), Path(workspace).is_dir(), features.kernels_compiled())
 
 
 def compute_task(compute: Callable[[Task], Result], task: Task, expected: Mapping[str, str]) -> Result | Failed:

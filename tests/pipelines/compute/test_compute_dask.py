@@ -1,15 +1,18 @@
 """Features computed by worker processes of Dask: the same bits, whatever becomes of a worker."""
 
+import logging
 import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from distributed import LocalCluster
 
 from data_contracts.errors import UsageError
 from data_contracts.tables import tables
@@ -193,12 +196,43 @@ def test_a_workspace_that_workers_do_not_see(engine: DaskEngine, plant: Any, tmp
         engine.check_workers(elsewhere)
 
 
+def test_a_worker_without_compiled_kernels(engine: DaskEngine, plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is refused: it would compile them itself, which gives other last bits."""
+    true_answer = dask_engine.inspect(str(plant.workspace.root))
+    monkeypatch.setattr(
+        type(engine.client), "run", lambda *_, **__: {"w": replace(true_answer, kernels_compiled=False)}
+    )
+    with pytest.raises(ComputeError, match=r"the worker w has not compiled.*python -m features"):
+        engine.check_workers(plant.workspace)
+
+
 def test_an_address_without_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Is refused, with a remedy; so is one that is no address."""
     monkeypatch.setattr(dask_engine, "_PATIENCE_S", 1)
     for address in ("tcp://127.0.0.1:9", "nonsense://here"):
         with pytest.raises(ComputeError, match=f"no Dask scheduler answers at {address}"), remote_engine(address):
             pass
+
+
+def test_a_scheduler_elsewhere(plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has to have a worker, computes then, and when it is gone the error says so."""
+    quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
+    with (
+        LocalCluster(n_workers=0, threads_per_worker=1, **quiet) as cluster,
+        remote_engine(cluster.scheduler_address) as remote,
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(dask_engine, "_PATIENCE_S", 1)
+            with pytest.raises(ComputeError, match=r"Dask at tcp://127.* has no worker after 1 s"):
+                remote.check_workers(plant.workspace)
+        cluster.scale(1)
+        remote.client.wait_for_workers(1, timeout=120)
+        remote.check_workers(plant.workspace)
+        results = remote.map(parse_duration, ["1h", "2h", "3h"])
+        assert next(results) == pd.Timedelta("1h")
+        cluster.close()
+        with pytest.raises(ComputeError, match=r"Dask at tcp://127.* was lost"):
+            list(results)
 
 
 def test_commands_by_dask(
