@@ -13,6 +13,7 @@ from data_contracts.contract.registered import empty_table, find_telemetry_contr
 from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.overrides.accepted import overridden
 from data_contracts.tables import tables
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.blocks.stored_telemetry import StoredTelemetry, TelemetryQuery
 from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.telemetry import channels_among
@@ -219,6 +220,7 @@ def open_history(
     versions: Mapping[str, int] | None = None,
     start: pd.Timestamp | None = None,
     block_rows: int | None = None,
+    engine: BlockEngine | None = None,
 ) -> History:
     """Read what is known about the assets of one type, and of their telemetry only where it is.
 
@@ -230,6 +232,8 @@ def open_history(
         As for `read_history`.
     block_rows
         How many rows of telemetry to read at a time, half a million if None; an asset with more is a block of its own.
+    engine
+        What computes features from the telemetry in other processes; this process if None.
 
     Returns
     -------
@@ -251,7 +255,8 @@ def open_history(
         if table not in tables_read.versions:
             return none
         rows = TelemetryQuery(workspace, table, tables_read.versions[table], as_of, start)
-        return _in_place_of_frame(StoredTelemetry.open(rows, tuple(none.columns), assets=chosen, block_rows=block_rows))
+        opened = StoredTelemetry.open(rows, tuple(none.columns), assets=chosen, block_rows=block_rows)
+        return _in_place_of_frame(replace(opened, engine=engine))
 
     return _history(tables_read, asset_type, telemetry, plant=plant, assets=None, start=start)
 

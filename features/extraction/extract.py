@@ -1,7 +1,7 @@
 """Extraction of a recipe from stored telemetry, the same for training, fleet scoring and the endpoint."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from data_contracts.progress import ProgressCallback, silent
 from features.calculators.blocks import cores, finish, workers
 from features.extraction.arrow_batches import record_batches
 from features.extraction.job import CutOffs, Job, slabs_as_due, work
+from features.extraction.parts import Part, by_asset, computed_parts
 from features.recipe.layout import as_slice
 from features.recipe.recipe import Recipe, named_channels
 from features.telemetry.gaps import Gaps
@@ -61,7 +62,8 @@ def extract(
     recipe
         What to compute.
     threads
-        How many cores to use; all if None. The result is the same.
+        How many cores to use; all if None. The result is the same. The engine of a history that `open_history` opened
+        with one uses its own.
     progress
         Called with how many windows are done.
 
@@ -78,8 +80,10 @@ def extract(
     _check(history, cut_offs, recipe)
     if history.stored is None:
         features = run(_job(history, cut_offs, recipe), threads, progress)
-    else:
+    elif history.stored.engine is None:
         features = _run_blocks(history, cut_offs, recipe, threads, progress)
+    else:
+        features = _run_elsewhere(history, cut_offs, recipe, progress)
     features.index = _index(cut_offs)
     return features
 
@@ -97,6 +101,28 @@ def _run_blocks(
             matrix[:, as_slice(places)] = part.to_numpy().T
         done += len(places)
     return pd.DataFrame(matrix.T, columns=recipe.index, copy=False)
+
+
+def _run_elsewhere(
+    history: "History", cut_offs: pd.DataFrame, recipe: Recipe, progress: ProgressCallback
+) -> pd.DataFrame:
+    """Compute the columns by the history's engine: memory holds the result and a few parts of it."""
+    matrix, places = np.empty((len(recipe.layout.columns), len(cut_offs))), by_asset(cut_offs)
+    total = len(recipe.layout.groups) * len(cut_offs)
+    progress("features", 0, total)
+    for first, values in computed_parts(history, cut_offs.iloc[places], recipe, compute_part):
+        last = first + values.shape[1]
+        if last > first:
+            matrix[:, as_slice(places[first:last])] = values
+        progress("features", len(recipe.layout.groups) * last, total)
+    return pd.DataFrame(matrix.T, columns=recipe.index, copy=False)
+
+
+def compute_part(part: Part) -> FloatArray:
+    """Compute the columns of a part, (n_columns, n), in the process that it was handed over to."""
+    # A core each: as many parts run at a time as there are cores.
+    values = _run_blocks(part.history, part.cut_offs, Recipe.from_json(part.recipe), 1, silent)
+    return np.ascontiguousarray(values.to_numpy().T)
 
 
 def _report_part(progress: ProgressCallback, before: int, total: int, step: str, done: int, _: int) -> None:
@@ -173,14 +199,16 @@ def stream(
     computed = [pa.field(name, pa.float64()) for name in recipe.layout.columns]
     schema = pa.schema([pa.field("asset", pa.string()), pa.field("as_of", instant), *computed])
 
-    def batches(block: "History", first: int, own: pd.DataFrame) -> "Iterator[pa.RecordBatch]":
-        job = _job(block, own, recipe)
+    def batches(
+        first: int, own: pd.DataFrame, fill: Callable[[int, FloatArray, Executor], list[Future[None]]]
+    ) -> "Iterator[pa.RecordBatch]":
         # From an object array, as a pandas column may be chunked and a batch may not.
-        keys = [pa.array(own["asset"].to_numpy(dtype=object), pa.string()), pa.array(job.cut_offs.as_of, instant)]
+        keys = [pa.array(own["asset"].to_numpy(dtype=object), pa.string())]
+        keys.append(pa.array(microseconds(own["as_of"]), instant))
 
         def start(begin: int, matrix: FloatArray, pool: Executor) -> list[Future[None]]:
             progress("features", first + begin, len(cut_offs))
-            return [pool.submit(block) for _, blocks in work(job, begin, matrix) for block in blocks]
+            return fill(begin, matrix, pool)
 
         def head(begin: int, end: int) -> list["pa.Array"]:
             return [column.slice(begin, end - begin) for column in keys]
@@ -188,10 +216,25 @@ def stream(
         return record_batches(schema, len(own), start, head, threads)
 
     def all_batches() -> "Iterator[pa.RecordBatch]":
+        if history.stored is not None and history.stored.engine is not None:
+            for first, values in computed_parts(history, cut_offs, recipe, compute_part):
+                yield from batches(first, cut_offs.iloc[first : first + values.shape[1]], partial(_copy, values))
+            return
         for first, own, block in _in_turn(history, cut_offs):
-            yield from batches(block, first, own)
+            yield from batches(first, own, partial(_start, _job(block, own, recipe)))
 
     return pa.RecordBatchReader.from_batches(schema, all_batches())
+
+
+def _start(job: Job, begin: int, matrix: FloatArray, pool: Executor) -> list[Future[None]]:
+    """Start to compute a job's columns from the cut-off `begin` on, into a matrix (n_columns, n)."""
+    return [pool.submit(block) for _, blocks in work(job, begin, matrix) for block in blocks]
+
+
+def _copy(values: FloatArray, begin: int, matrix: FloatArray, _: Executor) -> list[Future[None]]:
+    """Copy columns that were computed into a matrix, from the cut-off `begin` on."""
+    matrix[:] = values[:, begin : begin + matrix.shape[1]]
+    return []
 
 
 def _in_turn(history: "History", cut_offs: pd.DataFrame) -> "Iterator[tuple[int, pd.DataFrame, History]]":

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from pipelines.cli.arguments import settings_of
 from pipelines.cli.options import DEFAULTS, Shared
 
 
@@ -34,10 +35,12 @@ def features(
     import pandas as pd
 
     from models.experiment.experiment_file import load_experiment
+    from pipelines.compute.engine import compute_engine
     from pipelines.jobs.extraction import extract_features
     from pipelines.settings.experiment_files import find_experiment
     from pipelines.terminal.progress import bars
 
     loaded = load_experiment(find_experiment(experiment), override or [], contracts=options.contracts)
-    with bars() as progress:
-        return extract_features(options.open(), loaded, out, now=pd.Timestamp.now("UTC"), progress=progress)
+    workspace, now = options.open(), pd.Timestamp.now("UTC")
+    with compute_engine(settings_of(workspace).compute, workspace) as engine, bars() as progress:
+        return extract_features(workspace, loaded, out, now=now, engine=engine, progress=progress)

@@ -37,19 +37,22 @@ def score(
     options : Options
         The workspace and the form of the output.
     """
+    from pipelines.compute.engine import compute_engine
     from pipelines.jobs.score import score_fleet
     from pipelines.terminal.progress import bars
 
     workspace = options.open()
     name = model_name(workspace, model)
     cut_off = None if as_of is None else event_time(workspace, name, as_of)
-    with bars() as progress:
+    settings = settings_of(workspace)
+    with compute_engine(settings.compute, workspace) as engine, bars() as progress:
         result = score_fleet(
             workspace,
             name,
             as_of=cut_off,
             stale_after=stale_after or "",
-            policy=settings_of(workspace).policy,
+            policy=settings.policy,
+            engine=engine,
             progress=progress,
         )
     return replace(result, top=top, no_model=types_without_model(workspace))

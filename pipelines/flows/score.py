@@ -5,6 +5,7 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from pipelines.compute.engine import compute_engine
 from pipelines.flows.entry import is_transient, models_to_run, open_workspace_and_settings, time_or_now
 from pipelines.jobs.score import score_fleet
 
@@ -14,7 +15,8 @@ def score_model(workspace: str, model: str, as_of: str | None, now: str | None) 
     """Score every asset with one champion; a retry stores nothing twice."""
     opened, settings = open_workspace_and_settings(workspace)
     cut_off = None if as_of is None else time_or_now(as_of)
-    result = score_fleet(opened, model, as_of=cut_off, now=time_or_now(now), policy=settings.policy)
+    with compute_engine(settings.compute, opened) as engine:
+        result = score_fleet(opened, model, as_of=cut_off, now=time_or_now(now), policy=settings.policy, engine=engine)
     counts = result.scored, len(result.alerts), len(result.stale), len(result.failed), len(result.retired)
     get_run_logger().info("%s: %s assets scored, %s alerts, %s stale; %s failed, %s retired", model, *counts)
     return result.to_dict()

@@ -6,6 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from models.experiment.experiment_file import read_experiment
+from pipelines.compute.engine import compute_engine
 from pipelines.flows.entry import open_workspace_and_settings, time_or_now
 from pipelines.jobs.train import train_experiment
 from pipelines.settings.experiment_files import find_experiment
@@ -18,9 +19,15 @@ def train_and_register(
     """Train one experiment and register the version."""
     opened, settings = open_workspace_and_settings(workspace)
     loaded = read_experiment(find_experiment(experiment), overrides, contracts=opened.contracts)
-    result = train_experiment(
-        opened, loaded.experiment, now=time_or_now(now), actor=settings.retrain.actor, insist=promote
-    )
+    with compute_engine(settings.compute, opened) as engine:
+        result = train_experiment(
+            opened,
+            loaded.experiment,
+            now=time_or_now(now),
+            actor=settings.retrain.actor,
+            insist=promote,
+            engine=engine,
+        )
     get_run_logger().info("%s version %s registered", result.model_name, result.version)
     for sentence in loaded.notes:
         get_run_logger().info("%s", sentence)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from data_contracts.errors import StorageError, UsageError
 from data_contracts.progress import ProgressCallback, silent
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import open_history
 from data_contracts.workspace import Workspace
 from features import slow_features, stream, write_features
@@ -43,15 +44,18 @@ def extract_features(
     folder: Path,
     *,
     now: pd.Timestamp,
+    engine: BlockEngine | None = None,
     progress: ProgressCallback = silent,
 ) -> Extraction:
     """Write the features of an experiment's training and test samples to a new or empty folder.
 
     Memory holds a block of assets and a batch or two of rows, however much telemetry and how many samples there are.
-    Regimes, event codes and the like are learned as in training; no column is left out.
+    Regimes, event codes and the like are learned as in training; no column is left out. Features are
+    computed by `engine`, in this process if None.
     """
     _check_new_or_empty(folder)
-    history = open_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
+    data = experiment.data
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now, engine=engine)
     known_until = latest_known_time(history)
     history = history.as_of(known_until)
     samples = draw_samples(experiment, history, known_until)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import Prediction, open_records
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import History, open_history
 from data_contracts.tables.readings import reading_rhythm
 from data_contracts.workspace import Workspace
@@ -106,6 +107,7 @@ def score_fleet(
     now: pd.Timestamp | None = None,
     stale_after: str = "",
     policy: PolicySettings = _NO_HOLD_BACK,
+    engine: BlockEngine | None = None,
     progress: ProgressCallback = silent,
 ) -> ScoreResult:
     """Score every asset with the champion; store the predictions and their features once.
@@ -115,14 +117,15 @@ def score_fleet(
     The same fleet, cut-off and version again gives the same predictions and stores none. As at the endpoint, which
     assets run and how old their telemetry is counts at `as_of`, and without one at `now`; `stale_after` is the setting
     of that name there, a duration or "none". `NotFoundError` without a champion, or without telemetry in the model's
-    window. By `policy` some alarms are held back at random: they are stored as alerts, and named apart.
+    window. By `policy` some alarms are held back at random: they are stored as alerts, and named apart. Features are
+    computed by `engine`, in this process if None.
     """
     champion = load_champion(workspace, model_name)
     model, data = champion.model, champion.experiment.data
     window = observation_window(model.artifact.recipe.windows)
     since = None if as_of is None else as_of - max(window, model.artifact.recipe.lookback)
     progress("score", 0, 3)
-    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since)
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since, engine=engine)
     made_at = pd.Timestamp.now("UTC") if now is None else now
     cut_offs, history = fleet_cut_offs(workspace, model.artifact, history, as_of=as_of, made_at=made_at)
     progress("score", 1, 3)

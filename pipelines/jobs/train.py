@@ -11,6 +11,7 @@ from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import open_history
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
@@ -101,13 +102,14 @@ def train_experiment(
     actor: str = "forewarn",
     insist: bool = False,
     strict: bool = False,
+    engine: BlockEngine | None = None,
     progress: ProgressCallback = silent,
 ) -> TrainResult:
     """Train a model and register it; where its name has no champion it becomes it, if it is better than none.
 
     `insist` makes it the first champion in any case; `UsageError` if there is a champion, which a later version can
     only replace by comparison or by `forewarn models promote`. The promotion is by `actor`. With `strict` the result's
-    exit status is 1 if reports match no telemetry.
+    exit status is 1 if reports match no telemetry. The features are computed by `engine`, in this process if None.
     """
     registry, name = Registry(workspace), experiment.model_name
     if insist and (present := registry.champion(name)) is not None:
@@ -116,7 +118,8 @@ def train_experiment(
             "a model without a champion to promote its first one",
             "Train without --promote, compare, then see `forewarn models promote`",
         )
-    history = open_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, as_of=now)
+    data = experiment.data
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now, engine=engine)
     unmatched = find_unmatched(workspace)
     try:
         trained = train(experiment, history, progress=progress)

@@ -15,6 +15,7 @@ from features.setting_types import (
     Integer,
     Number,
     OrWord,
+    PositiveCount,
     PositiveDuration,
     Share,
     TimeZone,
@@ -98,6 +99,19 @@ class AuditSettings:
     """The share of the silent assets of each plant that is drawn; at least one asset."""
     seed: Integer = 0
     """The plant's own seed; keep it from drawing to drawing."""
+
+
+@configuration
+class ComputeSettings:
+    """What computes features for `forewarn train`, `score` and `features`, and for the flows train and score."""
+
+    engine: Literal["threads", "dask"] = "threads"
+    """Threads of the process itself, or processes of Dask, on this machine or several: the same bits. Dask is in the
+    extra forewarn[dask]."""
+    address: str = ""
+    """Dask's scheduler, such as tls://10.1.0.5:8786; empty for processes of this machine that end with the command."""
+    workers: Annotated[PositiveCount | None, _AUTO] = None
+    """How many processes there are without an address; "auto" is one for each core."""
 
 
 @configuration

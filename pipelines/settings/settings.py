@@ -24,6 +24,7 @@ from models.hold_back.policy import PolicySettings
 from models.retraining.promotion_rules import PromotionRules
 from pipelines.settings.sections import (
     AuditSettings,
+    ComputeSettings,
     DriftSettings,
     IngestSettings,
     LiveSettings,
@@ -68,6 +69,7 @@ class Settings(EnvironmentSettings):
     audits: AuditSettings = AuditSettings()
     policy: PolicySettings = PolicySettings()
     ingest: IngestSettings = IngestSettings()
+    compute: ComputeSettings = ComputeSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     live: LiveSettings = LiveSettings()
     upkeep: UpkeepSettings = UpkeepSettings()

@@ -15,6 +15,7 @@ from deltalake.exceptions import DeltaError
 from data_contracts.overrides.accepted import overridden, overridden_assets
 from data_contracts.tables import tables
 from data_contracts.tables.arrow_frames import sortable, to_pandas
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.blocks.block_file import BlockFile
 from data_contracts.tables.row_conditions import MOST_LISTED, where
 from data_contracts.tables.table_access import StoredRows, open_stored, query, storage, stream
@@ -137,6 +138,7 @@ class StoredTelemetry:
     known_until: pd.Timestamp | None = None  # rows that became known later are left out
     chosen: frozenset[str] | None = None  # only the rows of these assets; all if None
     marks: tuple[Mark, ...] = ()  # which rows of a block count, by all of its rows
+    engine: BlockEngine | None = None  # what computes features of it; this process if None
 
     @classmethod
     def open(
@@ -206,6 +208,14 @@ class StoredTelemetry:
         chosen = frozenset(assets) if self.chosen is None else self.chosen.intersection(assets)
         return self if chosen.issuperset(self.assets) else replace(self, chosen=chosen)
 
+    def detached(self, assets: Collection[str]) -> "StoredTelemetry":
+        """Return the telemetry of some assets for another process, which reads it from the table itself."""
+        names = sorted(set(assets).intersection(self.assets))
+        catalogue = self.shared.catalogue[self.shared.catalogue["asset"].isin(names)].reset_index(drop=True)
+        begins = _begins(catalogue["rows"].tolist(), self.shared.block_rows)
+        shared = _Blocks(self.shared.query, tuple(names), catalogue, self.shared.block_rows, begins)
+        return replace(self, shared=shared, chosen=None, engine=None)
+
     def where(self, mark: Mark) -> "StoredTelemetry":
         """Return the rows of it that are marked, of any known time; which are, depends on the rows of their asset."""
         return replace(self, marks=(*self.marks, mark))
@@ -220,7 +230,7 @@ class StoredTelemetry:
         """Return the telemetry of the same assets with an event time after a time, read anew from the table."""
         later = replace(self.shared.query, start=start)
         opened = self.open(later, self.columns, assets=self.assets, block_rows=self.shared.block_rows)
-        opened = replace(opened, marks=self.marks)
+        opened = replace(opened, marks=self.marks, engine=self.engine)
         return opened if self.known_until is None else opened.as_of(self.known_until)
 
     def last_events(self, now: pd.Timestamp) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from pipelines.cli.arguments import model_name, person
+from pipelines.cli.arguments import model_name, person, settings_of
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
@@ -41,17 +41,26 @@ def train(
     import pandas as pd
 
     from models.experiment.experiment_file import read_experiment
+    from pipelines.compute.engine import compute_engine
     from pipelines.jobs.train import train_experiment
     from pipelines.settings.experiment_files import find_experiment
     from pipelines.terminal.progress import bars
     from pipelines.terminal.termination import termination_interrupts
 
     loaded = read_experiment(find_experiment(experiment), override or [], contracts=options.contracts)
-    with termination_interrupts(), bars() as progress:
-        workspace, now = options.open(), pd.Timestamp.now("UTC")
+    workspace, now = options.open(), pd.Timestamp.now("UTC")
+    engines = compute_engine(settings_of(workspace).compute, workspace)
+    with termination_interrupts(), engines as engine, bars() as progress:
         actor = person() if promote else "forewarn"
         result = train_experiment(
-            workspace, loaded.experiment, now=now, actor=actor, insist=promote, strict=strict, progress=progress
+            workspace,
+            loaded.experiment,
+            now=now,
+            actor=actor,
+            insist=promote,
+            strict=strict,
+            engine=engine,
+            progress=progress,
         )
         return replace(result, understood=loaded.notes)
 

@@ -1,0 +1,1 @@
+"""Where features are computed: in threads of this process, or by Dask in others."""

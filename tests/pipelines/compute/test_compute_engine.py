@@ -1,0 +1,55 @@
+"""Which engine the settings name, and settings that contradict each other."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_contracts.errors import UsageError
+from data_contracts.workspace import init_workspace
+from pipelines.compute.engine import compute_engine
+from pipelines.settings.sections import ComputeSettings
+from pipelines.settings.settings import read_settings
+
+
+def test_threads_need_no_engine(tmp_path: Path) -> None:
+    """The default starts nothing and loads nothing of Dask."""
+    workspace = init_workspace(tmp_path / "w")
+    with compute_engine(read_settings(workspace, {}).compute, workspace) as engine:
+        assert engine is None
+
+
+def test_the_environment_names_an_engine(tmp_path: Path) -> None:
+    """As with every other setting."""
+    workspace = init_workspace(tmp_path / "w")
+    environ = {"FOREWARN_COMPUTE_ENGINE": "dask", "FOREWARN_COMPUTE_WORKERS": "3", "FOREWARN_COMPUTE_ADDRESS": ""}
+    assert read_settings(workspace, environ).compute == ComputeSettings("dask", "", 3)
+    assert read_settings(workspace, {"FOREWARN_COMPUTE_WORKERS": "auto"}).compute.workers is None
+    with pytest.raises(UsageError, match="ray"):
+        read_settings(workspace, {"FOREWARN_COMPUTE_ENGINE": "ray"})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ComputeSettings(address="tcp://127.0.0.1:8786"),
+        ComputeSettings(workers=2),
+        ComputeSettings("dask", "tcp://127.0.0.1:8786", 2),
+    ],
+)
+def test_settings_that_would_be_ignored_are_refused(tmp_path: Path, settings: ComputeSettings) -> None:
+    """Rather than an engine that was not meant."""
+    with pytest.raises(UsageError, match=r"compute\."), compute_engine(settings, init_workspace(tmp_path / "w")):
+        pass
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "pipelines.compute.dask_engine", raising=False)
+    workspace = init_workspace(tmp_path / "w")
+    with (
+        pytest.raises(UsageError, match=r"distributed, which is not installed.*forewarn\[dask\]"),
+        compute_engine(ComputeSettings("dask"), workspace),
+    ):
+        pass
