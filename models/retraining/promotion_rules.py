@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import Field
-from scipy.stats import poisson
 
 from data_contracts.configuration.values import configuration
 from data_contracts.tables.corrections import latest_records
@@ -203,6 +202,8 @@ def keeps_declared_rate(false_episodes: Rate, declared: float) -> Check:
 
     As of its first champion: what a detector is for cannot be weighed by costs where nothing fails.
     """
+    from scipy.stats import poisson  # whoever reads settings imports this module, and most need no more
+
     months, alarms = float(false_episodes.of), false_episodes.count
     by_chance = float(poisson.sf(alarms - 1, declared * months)) if alarms else 1.0
     passed = by_chance >= BY_CHANCE
