@@ -44,6 +44,15 @@ class OpcuaTestServer:
         """Write a value with its source timestamp."""
         self.call(self._write(asset, channel, microseconds, value, status))
 
+    def write_at_once(self, asset: str, channel: str, values: dict[int, float]) -> None:
+        """Write values by their microseconds, all between two notifications, however slow the machine is."""
+
+        async def write() -> None:
+            for microseconds, value in values.items():  # nothing in it gives way to another task
+                await self._write(asset, channel, microseconds, value, 0)
+
+        self.call(write())
+
     def call(self, coroutine: Any, patience_s: float = 120) -> Any:
         """Run a coroutine in the server's thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(patience_s)
