@@ -14,7 +14,7 @@ from data_contracts.records.tokens import Token, TokenFinder
 from serving.deployment.bundled_model import open_endpoint_workspace
 from serving.deployment.worker_status import open_worker_load
 from serving.http import idempotency, request_context, request_log
-from serving.http.authentication import Authenticator, tokens_needed
+from serving.http.callers.authentication import Authenticator, tokens_needed
 from serving.http.errors import ApiError
 from serving.http.load_balancing import WorkerLoad
 from serving.http.middleware import RequestMiddleware

@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,16 @@ settings.register_profile("roam", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _registries_disconnected() -> Iterator[None]:
+    """MLflow keeps its connections to every registry; with those of all tests, select() could wait for nothing more."""
+    yield
+    for name in ("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"):
+        if name in sys.modules:
+            for engine in tuple(sys.modules[name].SqlAlchemyStore._engine_map.values()):
+                engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ from data_contracts.errors import NotFoundError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.experiment.training_data import deleted_tables
 from models.refitting.tags import REFIT_OF, refit_of
-from models.registry.file_digests import FILES_DIGEST, MODEL_DIGEST, check_files, files_digest
 from models.registry.mlflow_store import active_store, is_missing, is_uncreated, storage_errors
 from models.registry.revision import Revision, package_folders
+from models.registry.store.file_digests import FILES_DIGEST, MODEL_DIGEST, check_files, files_digest
 from models.registry.store.moved_store import own_path, rewrite_moved, rewrite_moved_if_writable
 from models.registry.store.store_schema import refuse_other_schema
 from models.registry.version_files import artifact_folder, condition, down_after_failure, signature

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http import metrics, request_context, request_log
-from serving.http.authentication import (
+from serving.http.callers.authentication import (
     OPEN_PATHS,
     PUBLIC_FOLDER,
     PUBLIC_PATHS,
@@ -23,6 +23,8 @@ from serving.http.authentication import (
     check_scope,
     is_public,
 )
+from serving.http.callers.local_callers import check_local_caller
+from serving.http.callers.rate_limits import RateLimit
 from serving.http.errors import (
     NOT_ALLOWED,
     NOT_FOUND,
@@ -35,8 +37,6 @@ from serving.http.errors import (
     unavailable,
 )
 from serving.http.load_balancing import WorkerLoad, single_worker
-from serving.http.local_callers import check_local_caller
-from serving.http.rate_limits import RateLimit
 from serving.http.responses import API_ERROR_HEADER, error_response
 from serving.settings import Settings
 

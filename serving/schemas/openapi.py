@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from serving.http.authentication import OPEN_PATHS, scopes_for
+from serving.http.callers.authentication import OPEN_PATHS, scopes_for
 from serving.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from serving.schemas import openapi_examples as examples
 from serving.schemas.answer_json import adapter_of

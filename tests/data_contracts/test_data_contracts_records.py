@@ -42,6 +42,16 @@ def test_many_may_open_new_records_at_once(tmp_path):
         assert [each.result() for each in results] == [0] * 8
 
 
+def test_records_opened_again_and_again_keep_few_files_open(workspace):
+    """Also those that nobody closes; one that is still in use goes on."""
+    engines = [records.open_records(workspace.records_url) for _ in range(30)]
+    assert sum(each.pool.checkedin() for each in engines) < 10
+    add_predictions(engines[0], [PREDICTION])
+    assert all(len(records.predictions(each)) == 1 for each in (engines[0], engines[-1]))
+    for each in engines:
+        each.dispose()
+
+
 def test_predictions_read_back_as_written(engine):
     """Every field of a prediction comes back with its value and type, to the microsecond."""
     second = replace(PREDICTION, prediction_id="p2", asset="m2", probability=None, remaining_life_h=80.0, alert=True)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from data_contracts.errors import UsageError
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.draw_records import AlarmDraw, alarm_draws, drawn_alerts, draws_of, held_back_until
+from data_contracts.records.record_schema import METADATA
 from data_contracts.records.record_types import Prediction
-from data_contracts.records.records import METADATA, open_records
+from data_contracts.records.records import open_records
 from data_contracts.workspace import init_workspace
 from models.hold_back.draws import Draw, draw_alarms, random_number
 from models.hold_back.policy import PolicySettings, read_policy

@@ -23,11 +23,11 @@ from data_contracts.workspace import Workspace, init_workspace
 from models.artifact.absences import ObservationTerms
 from models.artifact.artifact import Artifact
 from models.experiment.experiment import Experiment
-from models.registry.file_digests import FILES_DIGEST, MODEL_DIGEST, files_digest
 from models.registry.promotion import delete_version, promote
 from models.registry.registry import CHAMPION, Registry
 from models.registry.reproduce import largest_difference, reproduce
 from models.registry.revision import Revision, code_revision
+from models.registry.store.file_digests import FILES_DIGEST, MODEL_DIGEST, files_digest
 from models.training.training import Trained, train
 
 Describe = Callable[..., Experiment]

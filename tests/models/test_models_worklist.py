@@ -352,4 +352,4 @@ def test_a_fleet_of_two_hundred_is_planned_for_a_week_within_a_second() -> None:
 
 def test_why_an_asset_is_left_out_has_the_words_of_the_answers() -> None:
     """The client's types list them too, and have no platform to import them from."""
-    assert get_args(Why) == get_args(get_type_hints(LeftOutLine)["why"])
+    assert get_args(Why) == get_args(get_type_hints(LeftOutLine)["why"].__value__)

@@ -50,6 +50,23 @@ def test_messages_pass_through_whichever_broker_is_started(tmp_path, embedded):
     assert received == [("t/a", b"1"), ("t/a", b"2")]
 
 
+def test_too_many_open_files_are_named(tmp_path):
+    """paho waits by select(), which knows 1,024 files at most, whatever the limit of the process."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with start_broker(tmp_path / "broker") as settings:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, limits[1]))
+        opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        try:
+            with pytest.raises(StorageError, match="too many files open"):
+                connect(settings, "x")
+        finally:
+            for each in opened:
+                os.close(each)
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        disconnect(connect(settings, "x"))
+
+
 def test_the_embedded_broker_answers_a_version_that_it_does_not_know_at_once(tmp_path):
     """It must not wait for more of what it cannot read: every client tries MQTT 5 first."""
     newer = b"\x10\x13\x00\x04MQTT\x05\x02\x00\x3c\x05\x11\x00\x00\x00\x00\x00\x01x"

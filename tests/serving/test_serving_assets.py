@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.workspace import Workspace, init_workspace
-from serving.http.authentication import scopes_for
+from serving.http.callers.authentication import scopes_for
 from serving.routes.planning_routes import routes
 from serving.settings import Settings
 from tests.serving.conftest import ASSETS, BEGIN

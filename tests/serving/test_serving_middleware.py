@@ -23,10 +23,10 @@ from data_contracts.errors import StorageError
 from data_contracts.records.records import open_records
 from data_contracts.records.tokens import TokenFinder, create_token, find_token, revoke_token
 from serving.http import request_context
-from serving.http.authentication import Authenticator, tokens_needed
+from serving.http.callers.authentication import Authenticator, tokens_needed
+from serving.http.callers.rate_limits import RateLimit
 from serving.http.errors import LOGGER, ApiError
 from serving.http.middleware import RequestMiddleware
-from serving.http.rate_limits import RateLimit
 from serving.settings import Settings
 from serving.worker_context import now
 

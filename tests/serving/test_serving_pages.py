@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from serving.http.authentication import Authenticator
+from serving.http.callers.authentication import Authenticator
 from serving.http.errors import ApiError
 from serving.http.middleware import RequestMiddleware
 from serving.pages.documentation import documentation_file

@@ -68,7 +68,7 @@ def parse(content: object) -> Any:
         (
             {"windows": [{**WINDOW, "work_orders": [{"event_time": "2015-01-01T00:00:00Z", "kind": "repair"}]}]},
             "windows[0].work_orders[0].kind",
-            "pattern",
+            "'routine', 'inspection' or 'corrective'",
         ),
     ],
 )

@@ -109,14 +109,15 @@ def test_an_abstention_holds_no_number_and_is_kept_all_the_same(ask: Ask, worksp
 def test_an_asset_of_another_type_abstains(
     history: History, artifacts: tuple[Artifact, Artifact], fleet: Any, tmp_path: Any
 ) -> None:
-    """The reason names its type and the model's."""
+    """The reason names its type, of which there is no model."""
     workspace = init_workspace(tmp_path)
     lathe = history.assets.head(1).assign(asset="lathe", asset_type="cnc_machine")
     tables.append(workspace, "assets", pd.concat([history.assets, lathe], ignore_index=True), "a")
     predictor = Predictor(workspace, Settings(), PredictionLog(workspace), lambda: fleet.end)
     request = parse_request(b'{"assets": ["lathe"]}', 1)
     prediction = predictor.predict(request, Champion("m", 1, artifacts[0], fleet.end))["predictions"][0]
-    assert prediction["reason"] == "the asset is of type cnc_machine, and the model is for azure_machine"
+    assert prediction["reason"] == "no model of cnc_machine yet, and no telemetry"
+    assert prediction["reason_code"] == "no_model"
 
 
 def test_an_asset_whose_latest_telemetry_was_refused_abstains(

@@ -22,7 +22,7 @@ from data_contracts.tables import tables
 from data_contracts.twin_state.commands import record_answer, switch_commands
 from data_contracts.workspace import Workspace, init_workspace
 from serving.client import Client, RefusedError
-from serving.http.authentication import check_scope
+from serving.http.callers.authentication import check_scope
 from serving.http.errors import ApiError
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor

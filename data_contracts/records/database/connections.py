@@ -5,6 +5,8 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
+from collections import deque
 from functools import partial
 from typing import Any
 
@@ -19,6 +21,8 @@ from data_contracts.records.database.database_url import parse_url
 _PROBES = 3  # a second apart, before a silent connection is given up
 _engines: dict[tuple[int, str, float], sa.Engine] = {}
 _opening = threading.Lock()
+_MOST_CONNECTED = 8  # engines of files that keep their connections
+_connected_to_files: deque[weakref.ref[sa.Engine]] = deque()
 
 
 def connect(url: str, busy_seconds: float) -> sa.Engine:
@@ -47,7 +51,23 @@ def _engine_of_file(url: sa.URL, busy_seconds: float) -> sa.Engine:
         raise _missing_driver(url, error) from error
     if is_sqlite:
         sa.event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds))
+    if is_sqlite and url.database not in (None, "", ":memory:"):
+        _keep_few_connected(engine)
     return engine
+
+
+def _keep_few_connected(engine: sa.Engine) -> None:
+    """Close the connections of engines made long before; one that is still in use connects again.
+
+    Engines are part of cycles, so that those no longer in use are collected late; by then a process that runs for long
+    would have more files open than select() can wait for.
+    """
+    with _opening:
+        _connected_to_files.append(weakref.ref(engine))
+        earlier = [_connected_to_files.popleft()() for _ in range(len(_connected_to_files) - _MOST_CONNECTED)]
+    for each in earlier:
+        if each is not None:
+            each.dispose()
 
 
 def _engine_of_server(url: sa.URL, busy_seconds: float) -> sa.Engine:

@@ -1,5 +1,6 @@
 """Connections to a broker: MQTT 5, or 3.1.1 where the broker knows nothing newer."""
 
+import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -152,6 +153,15 @@ def _open(client: "Client", settings: BrokerSettings, options: dict[str, Any]) -
             f"the broker at {settings.address} is out of reach ({error})",
             "an MQTT broker that answers there",
             "Start it, or fix host, port and tls in the section [live]",
+        ) from error
+    try:
+        select.select([client.socket()], [], [], 0)  # as paho waits; it would connect and be cut off for ever
+    except ValueError as error:
+        client.disconnect()
+        raise StorageError(
+            f"the broker at {settings.address} cannot be waited for: this process has too many files open ({error})",
+            "fewer open files than select() can wait for, which are 1,024",
+            "Run the listener in a process of its own; restart this one",
         ) from error
 
 

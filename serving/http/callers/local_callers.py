@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from serving.http.authentication import tokens_needed
+from serving.http.callers.authentication import tokens_needed
 from serving.http.errors import FORBIDDEN, ApiError
 
 # A proxy on this machine lets others in: each of these shows one.

@@ -30,6 +30,7 @@ ReasonCode = TypeAliasType(
         "other",
     ],
 )
+BaselineKind = TypeAliasType("BaselineKind", Literal["type", "own"])
 Side = TypeAliasType("Side", Literal["above", "below"])
 
 
@@ -161,7 +162,7 @@ class PredictionAnswer(TypedDict):
     ]
     baseline: NotRequired[
         Annotated[
-            Literal["type", "own"],
+            BaselineKind,
             Field(
                 description="Given where the model detects anomalies: whether the asset is measured by what is usual "
                 "for its type, or, once it has run long enough, for itself."
