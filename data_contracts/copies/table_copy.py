@@ -16,7 +16,6 @@ from data_contracts.tables.tables import latest_version
 from data_contracts.workspace import Workspace
 
 _LOG: Final = "_delta_log"
-_POINTER: Final = "_last_checkpoint"
 _NUMBERED: Final = re.compile(r"(\d{20})(\.json|\.checkpoint.*\.parquet)")
 _ATTEMPTS: Final = 50
 
@@ -47,7 +46,8 @@ def table_copy_files(workspace: Workspace, table: str, version: int) -> tuple[st
         present = {unquote(path) for path in actions["path"].to_pylist()}
         log = sorted(_log_files(folder, version))
         earlier = {path for file in log for path in _added(folder / file) if (folder / path).is_file()}
-        return (*sorted(present | earlier), *log, *_pointer(folder, version))
+        # Not the file that names the last checkpoint: a writer replaces it meanwhile, and readers find one without it.
+        return (*sorted(present | earlier), *log)
 
 
 def _versions(workspace: Workspace, names: Sequence[str]) -> dict[str, int]:
@@ -75,12 +75,3 @@ def _added(file: Path) -> Iterator[str]:
     for added in adds:
         if added and added["path"]:
             yield unquote(added["path"])
-
-
-def _pointer(folder: Path, version: int) -> tuple[str, ...]:
-    """Return the file that names the last checkpoint, if that is of a version that is copied."""
-    try:
-        named = json.loads((folder / _LOG / _POINTER).read_text(encoding="utf-8")).get("version")
-    except (OSError, ValueError):
-        return ()
-    return (f"{_LOG}/{_POINTER}",) if isinstance(named, int) and named <= version else ()

@@ -88,7 +88,7 @@ def back_up(
     _check(workspace, target)
     rewrite_moved_if_writable(workspace)
     if not _file(workspace.mlflow_uri).exists():
-        Registry(workspace).names()  # creates it
+        Registry(workspace).create_store()
     engine = open_records(workspace.records_url)
     release_if_dead(engine, LEASE)
     # The lease keeps upkeep from removing what is being copied.

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_contracts.copies.file_copy import FileDigest, copy_file
 from data_contracts.errors import ForewarnError, NotFoundError, StorageError, UsageError
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows, outcome_rows
@@ -139,6 +140,28 @@ def test_every_version_of_a_table_stays_readable(small_backup: Path, tmp_path: P
     assert counts == list(range(1, 16))
     assert len(tables.read(workspace, "assets")) == 20
     assert tables.append(workspace, "assets", tables.read(workspace, "assets"), "0") is False
+
+
+def test_what_is_appended_while_files_are_copied_is_not_in_it(
+    small_backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it referred to: a writer passes a checkpoint between the listing of a table's files and their copying."""
+    restore(small_backup, tmp_path / "workspace")
+    workspace = open_workspace(tmp_path / "workspace", {})
+    stored, last = tables.read(workspace, "assets"), tables.latest_version(workspace, "assets")
+
+    def copy_after_appends(source: Path, target: Path) -> FileDigest:
+        for number in range(20, 40):
+            tables.append(workspace, "assets", stored.head(1).assign(line=f"l{number}"), str(number))
+        return copy_file(source, target)
+
+    monkeypatch.setattr("pipelines.workspaces.backup.copy_file", copy_after_appends)
+    back_up(workspace, tmp_path / "backup", now=NOW)
+    assert len(tables.read(workspace, "assets")) == 40
+    restore(tmp_path / "backup", tmp_path / "restored")
+    restored = open_workspace(tmp_path / "restored", {})
+    assert tables.latest_version(restored, "assets") == last
+    pd.testing.assert_frame_equal(tables.read(restored, "assets"), stored)
 
 
 def _shorten(backup: Path) -> None:
