@@ -14,6 +14,7 @@ import pytest
 
 from data_contracts.configuration.workspace_version import VERSION_FILE
 from data_contracts.errors import StorageError
+from data_contracts.records.database.connections import connect
 from data_contracts.records.records import open_records, predictions, records_version
 from data_contracts.records.tokens import tokens
 from data_contracts.tables import tables
@@ -180,7 +181,7 @@ def test_a_database_that_another_program_holds_is_named(
     kept: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Locked records are not damaged ones."""
-    monkeypatch.setattr("data_contracts.records.records._connect_args", lambda *_: {"timeout": 0.1})
+    monkeypatch.setattr("data_contracts.records.records.connect", lambda url, _: connect(url, 0.1))
     with closing(sqlite3.connect(kept / "records.db", isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         status, error = _answers(kept, capsys, "score", "--as-of", "2026-03-01")
@@ -194,7 +195,7 @@ def test_what_is_new_is_private(tmp_path: Path) -> None:
     assert _run(tmp_path / "plant", "init") == 0
     workspace = open_workspace(tmp_path / "plant", {})
     open_records(workspace.records_url)
-    Registry(workspace).names()
+    Registry(workspace).create_store()
     assert workspace.root.stat().st_mode & 0o777 == 0o700
     assert {(workspace.root / name).stat().st_mode & 0o777 for name in ("records.db", "mlflow.db")} == {0o600}
     assert tables.versions(workspace) == {}
