@@ -42,8 +42,16 @@ def test_messages_pass_through_whichever_broker_is_started(tmp_path, embedded):
     """Mosquitto where it is installed, else amqtt, which knows MQTT 3.1.1 only."""
     with start_broker(tmp_path / "broker", embedded=embedded) as settings:
         received, enough, on_message = _collector(2)
-        client = connect(settings, "x", on_message=on_message, on_connect=lambda each: each.subscribe("t/#", qos=1))
+        lost: list[str] = []
+        client = connect(
+            settings,
+            "x",
+            on_message=on_message,
+            on_connect=lambda each: each.subscribe("t/#", qos=1),
+            on_disconnect=lost.append,
+        )
         assert speaks_mqtt5(client) or embedded
+        assert not lost  # that MQTT 5 was refused is no connection lost
         _send(settings, b"1", b"2")
         assert enough.wait(60)
         disconnect(client)
@@ -51,7 +59,7 @@ def test_messages_pass_through_whichever_broker_is_started(tmp_path, embedded):
 
 
 def test_too_many_open_files_are_named(tmp_path):
-    """paho waits by select(), which knows 1,024 files at most, whatever the limit of the process."""
+    """Paho waits by select(), which knows 1,024 files at most, whatever the limit of the process."""
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     with start_broker(tmp_path / "broker") as settings:

@@ -187,7 +187,7 @@ def _disconnected(first: _FirstAnswer, then: Callable[[str], None] | None) -> Ca
         if first.code is None:
             first.hung_up = True
             first.arrived.set()
-        elif then is not None:
+        elif then is not None and first.code == 0:  # what was refused was no connection: the next version may be one
             then(str(code))
 
     return on_disconnect
