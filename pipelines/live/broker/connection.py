@@ -155,7 +155,8 @@ def _open(client: "Client", settings: BrokerSettings, options: dict[str, Any]) -
             "Start it, or fix host, port and tls in the section [live]",
         ) from error
     try:
-        select.select([client.socket()], [], [], 0)  # as paho waits; it would connect and be cut off for ever
+        # As paho waits: it would connect, and be cut off, for ever.
+        select.select([each for each in (client.socket(),) if each is not None], [], [], 0)
     except ValueError as error:
         client.disconnect()
         raise StorageError(
