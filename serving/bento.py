@@ -27,6 +27,7 @@ from serving.deployment.model_choice import choose_served_model
 PACKAGES = ("data_contracts", "features", "models", "serving")
 # What no request needs: flows, the registry, the command line and plots.
 _EXCLUDED = ("cyclopts", "fastapi", "jinja2", "matplotlib", "mlflow", "prefect", "rich")
+_EXTRA = "postgres"
 _TEMPLATES = Path(__file__).parent / "container"
 
 
@@ -108,8 +109,23 @@ def _write_container_file(out: Path) -> None:
 def _direct_requirements() -> Iterator[str]:
     for line in metadata.requires("forewarn") or ():
         requirement = Requirement(line)
-        if canonicalize_name(requirement.name) not in _EXCLUDED:
+        if requirement.marker is not None and _is_of_extra(requirement):
+            # Several pods share records, which a file does not allow.
+            requirement.marker = None
+            yield str(requirement)
+        elif canonicalize_name(requirement.name) not in _EXCLUDED:
             yield line
+
+
+def _is_of_extra(requirement: Requirement) -> bool:
+    """Tell whether a requirement is of the extra that an endpoint needs, and installed here."""
+    marker = requirement.marker
+    if marker is None or marker.evaluate({"extra": ""}) or not marker.evaluate({"extra": _EXTRA}):
+        return False
+    try:
+        return bool(metadata.version(requirement.name))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def _pinned(lines: Iterator[str]) -> set[str]:

@@ -25,7 +25,7 @@ def test_an_outage_loses_nothing_and_the_worn_machine_is_found(tmp_path, monkeyp
     monkeypatch.setattr(wear_tests, "TESTS", 3)
     if not installed:
         monkeypatch.setattr("pipelines.live.broker.start_broker.mosquitto_program", lambda: None)
-    at = {"worn_after": 40, "outage_at": 8, "outage": 3, "corrected_at": 2, "corrected_for": 40, "pump_clogs": 12}
+    at = {"worn_after": 40, "outage_at": 8, "outage": 3, "corrected_at": 2, "corrected_for": 40, "pump_clogs": 6}
     story = LiveStory(machines=8, seconds=45, **at)
     said: list[str] = []
     result = run_live_demo(tmp_path, story, say=said.append)
@@ -66,6 +66,6 @@ def check_the_pump(workspace: Workspace, story: LiveStory, said: list[str]) -> N
     scored = score(artifact, replace(history, telemetry=telemetry), pd.DataFrame({"asset": "pump-001", "as_of": times}))
     alerts = scored.loc[scored["alert"], "as_of"]
     assert alerts.min() > clogs
-    assert len(alerts) > 10
+    assert len(alerts) > 3
     # Where it was stored in time, it was said.
     assert sum("pump-001 is unusual" in line for line in said) <= 1
