@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 import pyarrow.compute as pc
@@ -66,28 +67,33 @@ def last_readings(
     start: pd.Timestamp | None = None,
 ) -> dict[str, pd.Timestamp]:
     """Return the event time of the last reading after `start` of each asset that was known at a cut-off."""
-    with storage(workspace, table):
-        delta = open_to_read(workspace, table)
-        if delta is None or not assets:
-            return {}
-        condition = f"{where(as_of, assets, start, as_of)} AND ({has_value(delta)})"
-        rows = query(delta, f"SELECT asset, max(event_time) AS event_time FROM t{condition} GROUP BY asset")  # noqa: S608
-        latest = to_pandas(rows)
-        return dict(zip(latest["asset"], latest["event_time"], strict=True))
+    return _event_times(workspace, table, "max", as_of, assets, start)
 
 
 def first_readings(
     workspace: Workspace, table: str, *, as_of: pd.Timestamp, assets: Sequence[str]
 ) -> dict[str, pd.Timestamp]:
     """Return the event time of the first reading of each asset, of those that happened and were known by a cut-off."""
+    return _event_times(workspace, table, "min", as_of, assets, None)
+
+
+def _event_times(
+    workspace: Workspace,
+    table: str,
+    of: Literal["min", "max"],
+    as_of: pd.Timestamp,
+    assets: Sequence[str],
+    start: pd.Timestamp | None,
+) -> dict[str, pd.Timestamp]:
+    """Return the first or last event time of each asset that has a reading with a value."""
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
         if delta is None or not assets:
             return {}
-        condition = f"{where(as_of, assets, None, as_of)} AND ({has_value(delta)})"
-        rows = query(delta, f"SELECT asset, min(event_time) AS event_time FROM t{condition} GROUP BY asset")  # noqa: S608
-        first = to_pandas(rows)
-        return dict(zip(first["asset"], first["event_time"], strict=True))
+        condition = f"{where(as_of, assets, start, as_of)} AND ({has_value(delta)})"
+        rows = query(delta, f"SELECT asset, {of}(event_time) AS event_time FROM t{condition} GROUP BY asset")  # noqa: S608
+        found = to_pandas(rows)
+        return dict(zip(found["asset"], found["event_time"], strict=True))
 
 
 def days_with_readings(workspace: Workspace, table: str, *, as_of: pd.Timestamp) -> pd.DataFrame:

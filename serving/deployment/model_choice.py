@@ -68,7 +68,7 @@ def _between(workspace: Workspace, models: tuple[TypeModel, ...]) -> ModelChoice
 
 
 def promoted_by_request(workspace: Workspace, model: TypeModel) -> bool:
-    """Return whether a champion is one only because a training was told to promote it."""
+    """Return whether a champion is one only because whoever trained it asked for that."""
     ledger = promotions(open_records(workspace.records_url), model_name=model.name)
     own = ledger[ledger["to_version"] == model.version]
     if own.empty:

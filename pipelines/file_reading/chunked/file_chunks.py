@@ -1,6 +1,6 @@
 """Large files read chunk by chunk: the same rows, and the same refusals, as of `read_table`.
 
-What can be told of the whole file only, such as a time format that reads few of its times, is raised at its end;
+What only the whole file shows, such as a time format that reads few of its times, is raised at its end;
 nothing is stored before. Joined and long tables, workbooks and the row clock are read at once.
 """
 
