@@ -14,12 +14,8 @@ from data_contracts.records.database.connections import connect
 from data_contracts.records.database.frames import read_frame as read_frame
 from data_contracts.records.database.storage_errors import storage_errors as storage_errors
 from data_contracts.records.database.tables_there import create_missing
-from data_contracts.records.migrations.schema_version import (
-    migrate,
-    note_schema_version,
-    read_schema_version,
-    refuse_too_old,
-)
+from data_contracts.records.migrations.migrate import bring_up_to_date, refuse_pending
+from data_contracts.records.migrations.revisions import head, read_revision
 from data_contracts.records.record_schema import Record
 from data_contracts.records.record_types import Decision as Decision
 from data_contracts.records.record_types import MonitorRun as MonitorRun
@@ -31,32 +27,40 @@ BUSY_SECONDS = 10.0  # default wait for another process that holds the database
 
 
 def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
-    """Open the database and create missing tables; `busy_seconds` is the wait before it counts as locked."""
-    engine = connect(url, busy_seconds)
-    with storage_errors(engine):
-        found = read_schema_version(engine)
-        refuse_too_old(engine, found)
-        create_missing(engine)
-        if found is None:
-            note_schema_version(engine)
+    """Open the database, run the revisions that need nobody, and create missing tables.
+
+    `busy_seconds` is the wait before it counts as locked.
+    """
+    engine = open_to_copy(url, busy_seconds=busy_seconds)
+    with storage_errors(engine), engine.connect() as connection:
+        refuse_pending(engine, read_revision(connection) or head())
     return engine
 
 
-def records_version(url: str) -> int | None:
-    """Return the version of the tables of records; None if there are none yet."""
+def open_to_copy(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
+    """Open the database as `open_records` does, even if a revision waits for `forewarn upgrade`."""
+    engine = connect(url, busy_seconds)
+    with storage_errors(engine):
+        if bring_up_to_date(engine, by_hand=False) == head():
+            create_missing(engine)
+    return engine
+
+
+def records_revision(url: str) -> str | None:
+    """Return the revision of the tables of records; None if there are none yet."""
     file = sqlite_file(url)
     if file is not None and not file.exists():
         return None  # to connect would create it
     engine = connect(url, BUSY_SECONDS)
-    with storage_errors(engine):
-        return read_schema_version(engine)
+    with storage_errors(engine), engine.connect() as connection:
+        return read_revision(connection)
 
 
 def migrate_records(url: str) -> None:
-    """Bring the tables of records to this program's version, and create missing ones."""
+    """Bring the tables of records to this program's revision, and create missing ones."""
     engine = connect(url, BUSY_SECONDS)
     with storage_errors(engine):
-        migrate(engine, read_schema_version(engine) or 0)
+        bring_up_to_date(engine, by_hand=True)
         create_missing(engine)
 
 

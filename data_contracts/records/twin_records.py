@@ -68,6 +68,7 @@ class CommandSwitch(Record, table="twin_command_switch"):
     name: Annotated[str, sa.Column(sa.String(16), primary_key=True)]
     on: bool
     changed_at: pd.Timestamp
+    home: Text | None = None  # the workspace it was said for, "" once that was restored elsewhere; None from before
 
 
 @dataclass(frozen=True)

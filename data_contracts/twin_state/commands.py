@@ -13,7 +13,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.records.records import insert_records, storage_errors
-from data_contracts.records.twin_records import CommandSwitch, TwinCommand, TwinEntry
+from data_contracts.records.twin_records import TwinCommand, TwinEntry
 from data_contracts.twin_state.command_states import (
     ACKNOWLEDGED,
     ANSWERED,
@@ -24,10 +24,12 @@ from data_contracts.twin_state.command_states import (
     SENT,
     WITHDRAWN,
 )
+from data_contracts.twin_state.command_switch import are_published
+from data_contracts.twin_state.command_switch import switch_commands as switch_commands
 from data_contracts.twin_state.log import LogView, append
 from data_contracts.twin_state.state_types import COMMAND, OVERRIDE, RELEASE, ROLL_BACK, SET, SET_POINT, Twin
 
-_COMMANDS, _SWITCH = TwinCommand.table, CommandSwitch.table
+_COMMANDS = TwinCommand.table
 _KINDS: Final[Mapping[str, str]] = {SET: SET, ROLL_BACK: SET, RELEASE: RELEASE, SET_POINT: SET_POINT}
 _WITHOUT_END = pd.Timedelta(days=1)  # for an override that never ends
 _MOST_AT_ONCE = 500
@@ -40,23 +42,6 @@ class Repeats:
 
     first: pd.Timedelta
     most: int
-
-
-def switch_commands(engine: sa.Engine, *, on: bool, now: pd.Timestamp) -> None:
-    """Say whether commands are published from now on; what is open when that ends is withdrawn."""
-    with storage_errors(engine), engine.begin() as connection:
-        if are_published(connection) == on:
-            return
-        if not on:
-            change = sa.update(_COMMANDS).where(_COMMANDS.c.state.in_(OPEN)).values(state=WITHDRAWN)
-            connection.execute(change)
-        if not connection.execute(sa.update(_SWITCH).values(on=on, changed_at=now)).rowcount:
-            connection.execute(sa.insert(_SWITCH).values(name="commands", on=on, changed_at=now))
-
-
-def are_published(connection: sa.Connection) -> bool:
-    """Return whether a listener of this workspace publishes commands."""
-    return bool(connection.execute(sa.select(_SWITCH.c.on)).scalar())
 
 
 def note_commands(connection: sa.Connection, view: LogView, entries: Sequence[TwinEntry], *, twin: Twin) -> None:

@@ -144,6 +144,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.twins.twins:rollback",
         "Make the overrides of an asset what they were at a revision.",
     ),
+    "twins.take-over": (
+        "pipelines.commands.twins.take_over:take_over",
+        "Command the machines from this workspace, which was restored or copied.",
+    ),
     "score": ("pipelines.commands.operate:score", "Score the fleet from stored telemetry and store the predictions."),
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
     "build": ("pipelines.commands.build:build", "Pack the endpoint with one model, to run without this workspace."),

@@ -70,10 +70,14 @@ def restore(
     source: Path,
     target: Path,
     *,
+    records: str | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     options: Shared = DEFAULTS,  # noqa: ARG001 - the form of the output
 ) -> Any:
     """Restore a workspace from a backup into a new folder, at any place; every file is checked.
+
+    The restored workspace commands no machine: what its original had left open is withdrawn, and its listeners publish
+    nothing until `forewarn twins take-over`.
 
     Parameters
     ----------
@@ -81,6 +85,9 @@ def restore(
         A folder that `forewarn backup` made.
     target : Path
         The folder of the restored workspace; new, or empty.
+    records : str, optional
+        The URL of an empty database for the records, such as postgresql://user@host/plant; a file of the workspace by
+        default, wherever they were.
     dry_run : bool
         Only check the backup.
     options : Options
@@ -90,8 +97,9 @@ def restore(
     from pipelines.terminal.termination import termination_interrupts
     from pipelines.workspaces.restore import restore as restore_backup
 
+    chosen = {"now": time_or_now(None), "records": records, "dry_run": dry_run}
     with termination_interrupts(), bars() as progress:
-        return restore_backup(source, target, dry_run=dry_run, progress=progress)
+        return restore_backup(source, target, **chosen, progress=progress)
 
 
 def upgrade(

@@ -6,23 +6,26 @@ registered model's files, never change.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from data_contracts.configuration.database import is_server
 from data_contracts.configuration.sqlite_urls import sqlite_file
 from data_contracts.copies.database_copy import copy_database, end_leases, snapshot, writers_held
 from data_contracts.copies.file_copy import FileDigest, copy_file, file_digest
+from data_contracts.copies.records_copy import copy_to_file, server_snapshot, server_writers_held
 from data_contracts.copies.table_copy import pinned_versions, table_copy_files
 from data_contracts.errors import StorageError, UsageError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import hold_lease, release_if_dead
-from data_contracts.records.records import open_records
+from data_contracts.records.records import open_to_copy
 from data_contracts.tables.table_access import location
 from data_contracts.workspace import ARTIFACTS_FOLDER, RECORDS_FILE, REGISTRY_FILE, Workspace
 from models.registry.registry import Registry
@@ -89,7 +92,7 @@ def back_up(
     rewrite_moved_if_writable(workspace)
     if not _file(workspace.mlflow_uri).exists():
         Registry(workspace).create_store()
-    engine = open_records(workspace.records_url)
+    engine = open_to_copy(workspace.records_url)
     release_if_dead(engine, LEASE)
     # The lease keeps upkeep from removing what is being copied.
     with hold_lease(engine, LEASE, "upkeep or backup of this workspace"), new_folder(target) as filled:
@@ -116,7 +119,7 @@ def back_up(
 
 def _check(workspace: Workspace, target: Path) -> None:
     stores = {
-        "records": sqlite_file(workspace.records_url) is not None,
+        "records": sqlite_file(workspace.records_url) is not None or is_server(workspace.records_url),
         "registry": sqlite_file(workspace.mlflow_uri) is not None,
         "tables": "://" not in workspace.tables_url,
         "artifacts": "://" not in workspace.artifacts_url,
@@ -126,8 +129,8 @@ def _check(workspace: Workspace, target: Path) -> None:
         raise UsageError(
             f"the {' and '.join(elsewhere)} of this workspace are on a server",
             "stores in files of this machine",
-            "Back servers up by their own means, such as pg_dump or the object store's versions; first the records, "
-            "then the registry, then the tables",
+            "Back servers up by their own means, such as pg_dump or the object store's versions; first the registry, "
+            "then the tables. Records in PostgreSQL are no obstacle",
         )
     if target.resolve().is_relative_to(workspace.root):
         raise UsageError(f"{target} is inside the workspace", "a folder elsewhere", "Choose another, on another disk")
@@ -136,18 +139,30 @@ def _check(workspace: Workspace, target: Path) -> None:
 
 def _copy_databases(workspace: Workspace, content: Path) -> dict[str, int]:
     """Copy records and registry, and return the tables' versions of the same moment."""
-    records, registry = (_file(url) for url in (workspace.records_url, workspace.mlflow_uri))
+    registry = _file(workspace.mlflow_uri)
     derived = [each.plan.table for each in defined(workspace)]
     with ExitStack() as stack:
-        with writers_held([records, registry]):
-            reading = stack.enter_context(snapshot(records))
+        with ExitStack() as moment:
+            copy_records = _hold_records(workspace, moment, stack)
+            moment.enter_context(writers_held([registry]))
             with snapshot(registry) as store:
                 copy_database(store, content / REGISTRY_FILE)
             tables = pinned_versions(workspace, derived)
-        copy_database(reading, content / RECORDS_FILE)
+        copy_records(content / RECORDS_FILE)
     end_leases(content / RECORDS_FILE)
     end_running(content / REGISTRY_FILE)
     return tables
+
+
+def _hold_records(workspace: Workspace, moment: ExitStack, until_copied: ExitStack) -> Callable[[Path], None]:
+    """Keep the records from being written to for a moment; return what copies them as they are in it."""
+    file = sqlite_file(workspace.records_url)
+    if file is None:
+        engine = open_to_copy(workspace.records_url)
+        moment.enter_context(server_writers_held(engine))
+        return partial(copy_to_file, until_copied.enter_context(server_snapshot(engine)))
+    moment.enter_context(writers_held([file]))
+    return partial(copy_database, until_copied.enter_context(snapshot(file)))
 
 
 def _file(url: str) -> Path:
@@ -166,7 +181,7 @@ def _files(workspace: Workspace, tables: dict[str, int]) -> Iterator[tuple[Path,
             yield folder / path, f"{_TABLES}/{name}/{path}"
     for file in _regular(artifacts):
         yield file, f"{ARTIFACTS_FOLDER}/{file.relative_to(artifacts).as_posix()}"
-    databases = {_file(workspace.records_url), _file(workspace.mlflow_uri)}
+    databases = {sqlite_file(workspace.records_url), sqlite_file(workspace.mlflow_uri)}
     elsewhere = {Path(workspace.tables_url), artifacts, *(workspace.root / name for name in LEFT_OUT)}
     for file in _regular(workspace.root):
         database = file.with_name(_without_journal(file.name))

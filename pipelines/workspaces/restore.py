@@ -1,15 +1,22 @@
 """Restoring a workspace from a backup: every file is checked, and it works at any place."""
 
+import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from data_contracts.configuration.database import without_password
+from data_contracts.configuration.sqlite_urls import sqlite_url
 from data_contracts.copies.file_copy import FileDigest, copy_file, file_digest
+from data_contracts.copies.records_copy import copy_from_file, refuse_filled_database
 from data_contracts.errors import StorageError
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.workspace import ARTIFACTS_FOLDER, REGISTRY_FILE, SETTINGS_FILE
+from data_contracts.twin_state.command_switch import withdraw_restored
+from data_contracts.workspace import ARTIFACTS_FOLDER, RECORDS_FILE, REGISTRY_FILE, SETTINGS_FILE
 from models.registry.store.moved_store import rewrite_prefix
 from pipelines.workspaces.manifest import CONTENT, Manifest, read_manifest
 from pipelines.workspaces.new_folder import new_folder, refuse_filled
@@ -29,6 +36,9 @@ class RestoreResult:
     manifest: Manifest
     dry_run: bool
     settings: tuple[str, ...]  # of [storage]: they named the stores of the workspace that was backed up
+    records: str | None = None  # the database that they are in, where it is not the workspace's own file
+    commands_withdrawn: int = 0  # that the original had left open
+    commands_off: bool = False  # whether it commanded machines, and this one does not
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was restored, without the digests."""
@@ -42,6 +52,9 @@ class RestoreResult:
             "tables": dict(self.manifest.tables),
             "models": {name: list(versions) for name, versions in self.manifest.models.items()},
             "settings_left_out": list(self.settings),
+            "records": self.records,
+            "commands_withdrawn": self.commands_withdrawn,
+            "commands_off": self.commands_off,
         }
 
     def __rich__(self) -> "Text":
@@ -53,29 +66,73 @@ class RestoreResult:
         return Text(
             f"The backup of {made.workspace} from {made.made_at} is whole. {done} to {self.target}: "
             f"{len(made.files):,} files, {made.size / _MB:,.1f} MB.{left_out if self.settings else ''}"
+            f"{f' Its records are in {self.records}.' if self.records else ''}{self._commands()}"
+        )
+
+    def _commands(self) -> str:
+        if not self.commands_off:
+            return ""
+        return (
+            f" It commands no machine, and {self.commands_withdrawn:,} open commands are withdrawn: once the original "
+            "is out of use, run `forewarn twins take-over`."
         )
 
 
-def restore(backup: Path, target: Path, *, dry_run: bool = False, progress: ProgressCallback = silent) -> RestoreResult:
+def restore(
+    backup: Path,
+    target: Path,
+    *,
+    now: pd.Timestamp,
+    records: str | None = None,
+    dry_run: bool = False,
+    progress: ProgressCallback = silent,
+) -> RestoreResult:
     """Restore a backup into a new folder, or only check that it could be.
 
-    Settings that say where stores are, are commented out: the restored workspace has its own. `NotFoundError` if there
-    is no finished backup, `StorageError` if a file of it is missing or damaged, `UsageError` if the target is filled.
+    Settings that say where stores are, are commented out: the restored workspace has its own; `records` is the URL of
+    an empty database to put them into instead. Open commands to machines are withdrawn, and no more are published until
+    somebody takes over. `NotFoundError` if there is no finished backup, `StorageError` if a file of it is missing or
+    damaged, `UsageError` if the target is filled.
     """
     manifest, target = read_manifest(backup), Path(os.path.abspath(target))  # noqa: PTH100 - a link stays one
     refuse_filled(target)
+    if records is not None:
+        refuse_filled_database(records)
     settings = backup / CONTENT / SETTINGS_FILE
+    shown = None if records is None else without_password(records)
     if dry_run:
         _check(backup, manifest, progress)
-        return RestoreResult(target, manifest, dry_run, own_stores(settings.read_text(encoding="utf-8"))[1])
+        left_out = own_stores(settings.read_text(encoding="utf-8"))[1]
+        return RestoreResult(target, manifest, dry_run, left_out, shown)
     with new_folder(target) as filled:
         _copy(backup, manifest, filled, progress)
         text, left_out = own_stores((filled / SETTINGS_FILE).read_text(encoding="utf-8"))
-        (filled / SETTINGS_FILE).write_text(text, encoding="utf-8")
         rewrite_prefix(filled / REGISTRY_FILE, manifest.artifacts, str(target.resolve() / ARTIFACTS_FOLDER))
         for folder in ("tables", ARTIFACTS_FOLDER, "prefect", "reports"):
             (filled / folder).mkdir(mode=0o700, exist_ok=True)
-    return RestoreResult(target, manifest, dry_run, left_out)
+        withdrawn, off = withdraw_restored(sqlite_url(filled / RECORDS_FILE), now)
+        if records is not None:
+            text = with_records(text, records)
+            copy_from_file(filled / RECORDS_FILE, records)
+            for file in filled.glob(f"{RECORDS_FILE}*"):
+                file.unlink()
+        (filled / SETTINGS_FILE).write_text(text, encoding="utf-8")
+    return RestoreResult(target, manifest, dry_run, left_out, shown, withdrawn, off)
+
+
+def with_records(settings: str, url: str) -> str:
+    r"""Write into a settings file where the records are.
+
+    Examples
+    --------
+    >>> with_records('[storage]\n[monitor]\nspan = "9d"\n', "postgresql://db/plant")
+    '[storage]\nrecords = "postgresql://db/plant"\n[monitor]\nspan = "9d"\n'
+    """
+    line = f"records = {json.dumps(url)}"
+    section = re.compile(r"^(\s*\[\s*storage\s*\].*)$", re.MULTILINE)
+    if section.search(settings):
+        return section.sub(lambda header: f"{header[1]}\n{line}", settings, count=1)
+    return f"{settings.rstrip()}\n\n[storage]\n{line}\n"
 
 
 def own_stores(settings: str) -> tuple[str, tuple[str, ...]]:

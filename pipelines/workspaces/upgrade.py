@@ -15,8 +15,8 @@ from data_contracts.configuration.workspace_version import (
     write_workspace_version,
 )
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.records.migrations.schema_version import SCHEMA_VERSION
-from data_contracts.records.records import migrate_records, records_version
+from data_contracts.records.migrations.migrate import pending_revisions
+from data_contracts.records.records import migrate_records, records_revision
 from data_contracts.workspace import Workspace
 from models.registry.mlflow_store import storage_errors
 from models.registry.store.moved_store import find_moved, rewrite_moved
@@ -96,10 +96,10 @@ def upgrade(
 
 
 def _due(workspace: Workspace) -> Iterator[tuple[UpgradeStep, Callable[[], object]]]:
-    records = records_version(workspace.records_url)
-    if records is not None and records < SCHEMA_VERSION:
-        what = "tables are created and changed as needed, no row is lost"
-        step = UpgradeStep("records", f"version {records}", f"version {SCHEMA_VERSION}", what)
+    records = records_revision(workspace.records_url)
+    if records is not None and (pending := pending_revisions(records)):
+        what = "; ".join(f"{each.revision}: {each.what[0].lower()}{each.what[1:].rstrip('.')}" for each in pending)
+        step = UpgradeStep("records", f"revision {records}", f"revision {pending[-1].revision}", what)
         yield step, lambda: migrate_records(workspace.records_url)
     refuse_emptied(workspace.mlflow_uri, "MLflow's store")
     with storage_errors(workspace):

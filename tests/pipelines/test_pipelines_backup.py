@@ -17,14 +17,23 @@ from data_contracts.copies.file_copy import FileDigest, copy_file
 from data_contracts.errors import ForewarnError, NotFoundError, StorageError, UsageError
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows, outcome_rows
-from data_contracts.records.records import Prediction, open_records, predictions
+from data_contracts.records.records import Prediction, add_records, open_records, predictions
+from data_contracts.records.twin_records import TwinCommand
 from data_contracts.tables import tables
+from data_contracts.twin_state.command_switch import (
+    are_published,
+    commands_home,
+    switch_commands,
+    take_over_commands,
+)
+from data_contracts.twin_state.commands import latest_commands
 from data_contracts.workspace import Workspace, init_workspace, open_workspace
 from models.registry.registry import Registry
 from models.registry.store.moved_store import rewrite_prefix
 from pipelines.workspaces.backup import back_up
 from pipelines.workspaces.manifest import CONTENT, MANIFEST
 from pipelines.workspaces.restore import restore
+from tests.postgres_server import PostgresServer
 
 NOW = pd.Timestamp("2026-05-01T00:00Z").as_unit("us")
 _AWKWARD = "Sicherung 1?#ü 100%"
@@ -89,7 +98,7 @@ def test_a_backup_of_a_busy_workspace_is_of_one_moment(plant: Any, tmp_path: Pat
     counts = []
     for number, made in enumerate(backups):
         root = tmp_path / f"restored {_AWKWARD} {number}"
-        restored = restore(made.target, root, dry_run=False)
+        restored = restore(made.target, root, now=NOW)
         assert restored.manifest.models == {"plant": [1]}
         workspace = open_workspace(root, {})
         counts.append(_assert_consistent(workspace))
@@ -111,7 +120,7 @@ def test_a_restored_workspace_needs_nothing_else(plant: Any, tmp_path: Path) -> 
     expected, versions = _golden_scores(moved), tables.versions(moved)
     early = tables.read(moved, "telemetry/azure_machine", version=1)
     back_up(moved, tmp_path / "backup", now=NOW)
-    result = restore(tmp_path / "backup", tmp_path / "restored")
+    result = restore(tmp_path / "backup", tmp_path / "restored", now=NOW)
     assert [line.partition(" ")[0] for line in result.settings] == ["tables", "artifacts"]
     for gone in ("big", "models", "backup", "plant"):
         shutil.rmtree(tmp_path / gone)
@@ -134,7 +143,7 @@ def small_backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_version_of_a_table_stays_readable(small_backup: Path, tmp_path: Path) -> None:
     """What compaction took out of a table since is in the backup, for models that were trained on it."""
-    restore(small_backup, tmp_path / "restored")
+    restore(small_backup, tmp_path / "restored", now=NOW)
     workspace = open_workspace(tmp_path / "restored", {})
     counts = [len(tables.read(workspace, "assets", version=version)) for version in range(1, 16)]
     assert counts == list(range(1, 16))
@@ -146,7 +155,7 @@ def test_what_is_appended_while_files_are_copied_is_not_in_it(
     small_backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is it referred to: a writer passes a checkpoint between the listing of a table's files and their copying."""
-    restore(small_backup, tmp_path / "workspace")
+    restore(small_backup, tmp_path / "workspace", now=NOW)
     workspace = open_workspace(tmp_path / "workspace", {})
     stored, last = tables.read(workspace, "assets"), tables.latest_version(workspace, "assets")
 
@@ -158,10 +167,84 @@ def test_what_is_appended_while_files_are_copied_is_not_in_it(
     monkeypatch.setattr("pipelines.workspaces.backup.copy_file", copy_after_appends)
     back_up(workspace, tmp_path / "backup", now=NOW)
     assert len(tables.read(workspace, "assets")) == 40
-    restore(tmp_path / "backup", tmp_path / "restored")
+    restore(tmp_path / "backup", tmp_path / "restored", now=NOW)
     restored = open_workspace(tmp_path / "restored", {})
     assert tables.latest_version(restored, "assets") == last
     pd.testing.assert_frame_equal(tables.read(restored, "assets"), stored)
+
+
+def test_records_on_a_server_are_backed_up_while_they_are_written(
+    small_backup: Path, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """They are of one moment with the tables, and restored into a file or another server with every row and number."""
+    used, again = postgres.make_database("used"), postgres.make_database("again")
+    made = restore(small_backup, tmp_path / "plant", records=used, now=NOW)
+    assert made.records == used
+    workspace = open_workspace(tmp_path / "plant", {})
+    assert workspace.records_url == used
+    assert not list(workspace.root.glob("records.db*"))
+    context = multiprocessing.get_context("spawn")
+    begun, ended = context.Event(), context.Event()
+    writer = context.Process(target=_write_on, args=(str(workspace.root), begun, ended))
+    writer.start()
+    try:
+        assert begun.wait(120)
+        back_up(workspace, tmp_path / "backup", now=NOW)
+    finally:
+        ended.set()
+        writer.join(120)
+    restore(tmp_path / "backup", tmp_path / "in a file", now=NOW)
+    restore(tmp_path / "backup", tmp_path / "on a server", records=again, now=NOW)
+    restored = [open_workspace(tmp_path / name, {}) for name in ("in a file", "on a server")]
+    assert [_assert_consistent(each) for each in restored] == 2 * [_assert_consistent(restored[0])]
+    stored = [open_records(each.records_url) for each in (restored[0], restored[1], workspace)]
+    kept = outcome_rows(stored[0], model_name="busy")
+    assert 3 <= len(kept) <= len(outcome_rows(stored[2], model_name="busy"))
+    pd.testing.assert_frame_equal(outcome_rows(stored[1], model_name="busy"), kept)
+    numbered = OutcomeRow("failure", "next", NOW, "tp", NOW, [])
+    append_outcome_rows(stored[1], [numbered], model_name="next", model_version=1, known_at=NOW)
+    with pytest.raises(UsageError, match="has records already"):
+        restore(tmp_path / "backup", tmp_path / "third", records=again, now=NOW)
+
+
+def test_a_copy_commands_no_machine(small_backup: Path, tmp_path: Path) -> None:
+    """Restored or copied, it withdraws what was open and publishes nothing until somebody takes over."""
+    restore(small_backup, tmp_path / "plant", now=NOW)
+    original = open_workspace(tmp_path / "plant", {})
+    assert _switched_on(original)
+    add_records(open_records(original.records_url), [_command("open")])
+    back_up(original, tmp_path / "backup", now=NOW)
+    made = restore(tmp_path / "backup", tmp_path / "restored", now=NOW)
+    assert (made.commands_withdrawn, made.commands_off) == (1, True)
+    shutil.copytree(original.root, tmp_path / "copied")
+    for name in ("restored", "copied"):
+        copy = open_workspace(tmp_path / name, {})
+        assert not _switched_on(copy)
+        assert _states(copy) == ["withdrawn"]
+        assert not _switched_on(copy)  # nor when it is asked again
+        take_over_commands(open_records(copy.records_url), commands_home(copy), NOW)
+        assert _switched_on(copy)
+    assert _states(original) == ["pending"]
+    assert _switched_on(original)
+
+
+def _switched_on(workspace: Workspace) -> bool:
+    """Ask for commands to be published, as a listener does; return whether they are."""
+    records = open_records(workspace.records_url)
+    switched = switch_commands(records, on=True, now=NOW, home=commands_home(workspace))
+    with records.connect() as connection:
+        assert are_published(connection) == switched
+    return switched
+
+
+def _command(name: str) -> TwinCommand:
+    text, times = ("mill", 1, 1, "speed", "set_point", 9.0), {"event_time": NOW, "issued_at": NOW, "due_at": NOW}
+    ends, unknown = NOW + pd.Timedelta("1h"), dict.fromkeys(("unit", "plant", "sent_at", "answered_at", "answer"))
+    return TwinCommand(name, *text, **times, expires_at=ends, state="pending", attempts=0, **unknown)
+
+
+def _states(workspace: Workspace) -> list[str]:
+    return [each.state for each in latest_commands(open_records(workspace.records_url), "mill", NOW)]
 
 
 def _shorten(backup: Path) -> None:
@@ -214,9 +297,9 @@ def test_a_damaged_backup_is_not_restored(
     damage(tmp_path / "backup")
     for dry_run in (True, False):
         with pytest.raises(error, match=message):
-            restore(tmp_path / "backup", tmp_path / "restored", dry_run=dry_run)
+            restore(tmp_path / "backup", tmp_path / "restored", dry_run=dry_run, now=NOW)
         assert not (tmp_path / "restored").exists()
-    restore(small_backup, tmp_path / "restored")  # what the failure left does not matter
+    restore(small_backup, tmp_path / "restored", now=NOW)  # what the failure left does not matter
     assert open_workspace(tmp_path / "restored", {})
 
 
@@ -224,7 +307,7 @@ def test_a_backup_that_is_cut_off_is_not_one(
     small_backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of it has another name and cannot be restored; the next one takes its place."""
-    restore(small_backup, tmp_path / "workspace")
+    restore(small_backup, tmp_path / "workspace", now=NOW)
     workspace = open_workspace(tmp_path / "workspace", {})
 
     def interrupted(*_: Any, **__: Any) -> None:
@@ -236,29 +319,29 @@ def test_a_backup_that_is_cut_off_is_not_one(
             back_up(workspace, tmp_path / "backup", now=NOW)
     assert not (tmp_path / "backup").exists()
     with pytest.raises(NotFoundError, match="not finished"):
-        restore(tmp_path / "backup.incomplete", tmp_path / "restored")
+        restore(tmp_path / "backup.incomplete", tmp_path / "restored", now=NOW)
     back_up(workspace, tmp_path / "backup", now=NOW)
     assert not (tmp_path / "backup.incomplete").exists()
-    restore(tmp_path / "backup", tmp_path / "restored")
+    restore(tmp_path / "backup", tmp_path / "restored", now=NOW)
 
 
 def test_targets_that_would_be_overwritten_are_refused(small_backup: Path, tmp_path: Path) -> None:
     """Nothing that exists is replaced, a workspace is not copied into itself, and servers have means of their own."""
-    restore(small_backup, tmp_path / "workspace")
+    restore(small_backup, tmp_path / "workspace", now=NOW)
     workspace = open_workspace(tmp_path / "workspace", {})
     with pytest.raises(UsageError, match="not empty"):
-        restore(small_backup, tmp_path)
+        restore(small_backup, tmp_path, now=NOW)
     with pytest.raises(UsageError, match="not empty"):
         back_up(workspace, tmp_path, now=NOW)
     with pytest.raises(UsageError, match="inside the workspace"):
         back_up(workspace, workspace.root / "backup", now=NOW)
-    with pytest.raises(UsageError, match=r"the records of this workspace are on a server.*pg_dump"):
-        back_up(replace(workspace, records_url="postgresql://plant/records"), tmp_path / "backup", now=NOW)
+    with pytest.raises(UsageError, match=r"the tables of this workspace are on a server.*own means"):
+        back_up(replace(workspace, tables_url="s3://plant/tables"), tmp_path / "backup", now=NOW)
 
 
 def test_a_damaged_database_is_not_backed_up(small_backup: Path, tmp_path: Path) -> None:
     """A backup in which records are missing would be found out when it is needed."""
-    restore(small_backup, tmp_path / "workspace")
+    restore(small_backup, tmp_path / "workspace", now=NOW)
     workspace = open_workspace(tmp_path / "workspace", {})
     with closing(open_records(workspace.records_url).raw_connection()) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

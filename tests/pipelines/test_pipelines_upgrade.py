@@ -15,7 +15,8 @@ import pytest
 from data_contracts.configuration.workspace_version import VERSION_FILE
 from data_contracts.errors import StorageError
 from data_contracts.records.database.connections import connect
-from data_contracts.records.records import open_records, predictions, records_version
+from data_contracts.records.migrations.revisions import head
+from data_contracts.records.records import open_records, predictions, records_revision
 from data_contracts.records.tokens import tokens
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, open_workspace
@@ -85,7 +86,7 @@ def test_a_workspace_of_version_0_1_is_upgraded(kept: Path, tmp_path: Path, caps
     assert _answers(kept, capsys, "upgrade")[1]["steps"] == []
     assert {path.stat().st_mode & 0o777 for path in kept.rglob("*") if path.is_file()} == {0o600}
     workspace = open_workspace(kept, {})
-    assert records_version(workspace.records_url) == 1
+    assert records_revision(workspace.records_url) == head()
     _use(workspace)
     assert _run(kept, "restore", str(tmp_path / "backup"), str(tmp_path / "restored")) == 0
     _use(open_workspace(tmp_path / "restored", {}))
@@ -116,11 +117,17 @@ def _damaged_version(root: Path) -> str:
 
 
 def _later_records(root: Path) -> str:
-    open_records(f"sqlite:///{root}/records.db")
     with closing(sqlite3.connect(root / "records.db")) as connection, connection:
         connection.execute("CREATE TABLE schema_versions (version INTEGER PRIMARY KEY, forewarn TEXT NOT NULL)")
         connection.execute("INSERT INTO schema_versions VALUES (9, '9.1')")
-    return r"records at .* have version 9, written by forewarn 9\.1"
+    return r"records at .* have revision 9, written by forewarn 9\.1"
+
+
+def _unknown_revision(root: Path) -> str:
+    with closing(sqlite3.connect(root / "records.db")) as connection, connection:
+        connection.execute("CREATE TABLE forewarn_records_version (version_num TEXT PRIMARY KEY, forewarn TEXT)")
+        connection.execute("INSERT INTO forewarn_records_version VALUES ('0999', '9.1')")
+    return r"records at .* have revision 0999, written by forewarn 9\.1.*a later one, or restore a backup"
 
 
 def _later_store(root: Path) -> str:
@@ -158,6 +165,7 @@ def _no_database(root: Path) -> str:
         _later_workspace,
         _damaged_version,
         _later_records,
+        _unknown_revision,
         _later_store,
         _emptied,
         _emptied_store,

@@ -1,5 +1,6 @@
 """Commands beside the listener: published and answered as long as it runs, if the settings say so."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +9,8 @@ import pandas as pd
 
 from data_contracts.records.records import BUSY_SECONDS
 from data_contracts.records.records_handle import RecordsHandle
-from data_contracts.twin_state.commands import Repeats, switch_commands
+from data_contracts.twin_state.command_switch import commands_home, switch_commands
+from data_contracts.twin_state.commands import Repeats
 from data_contracts.workspace import Workspace
 from pipelines.live.listening.broker_of_settings import broker_settings
 from pipelines.live.payloads.topics import TopicPattern
@@ -17,15 +19,23 @@ from pipelines.live.southbound.command_counts import CommandCounts
 from pipelines.live.southbound.command_publisher import CommandPublisher
 from pipelines.settings.sections import LiveSettings
 
+_LOGGER = logging.getLogger("forewarn.live")
+
 
 @contextmanager
 def commanding(
     workspace: Workspace, settings: LiveSettings, environ: Mapping[str, str], count: Callable[[str], None]
 ) -> Iterator[CommandCounts | None]:
-    """Publish commands during the block; None where they are switched off, which the records then say."""
+    """Publish commands during the block; None where they are switched off, or the workspace is a copy of another."""
     records = RecordsHandle(workspace.records_url, BUSY_SECONDS)
-    switch_commands(records.engine(), on=settings.commands, now=pd.Timestamp.now("UTC").as_unit("us"))
-    if not settings.commands:
+    now = pd.Timestamp.now("UTC").as_unit("us")
+    published = switch_commands(records.engine(), on=settings.commands, now=now, home=commands_home(workspace))
+    if settings.commands and not published:
+        _LOGGER.warning(
+            "No commands are published: this workspace was copied or restored, and its machines may be commanded from "
+            "the original. If they are not, run `forewarn twins take-over` and start the listener again."
+        )
+    if not published:
         records.close()
         yield None
         return

@@ -62,6 +62,7 @@ def listen(
             listener.summary.metrics_port = port
             try:
                 with commanding(workspace, settings, environ, metrics.count_command) as listener.summary.commands:
+                    listener.summary.commands_withheld = settings.commands and listener.summary.commands is None
                     return listener.run(ending or Ending(), stopping or threading.Event(), report or (lambda _: None))
             finally:
                 listener.close()

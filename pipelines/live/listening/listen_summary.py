@@ -40,6 +40,7 @@ class ListenSummary:
     lag_seconds: float = 0.0  # of the last flush, from its newest event to when it was stored
     examined: dict[str, tuple[str, ...]] = field(default_factory=dict)  # asset types examined row by row, and why
     commands: CommandCounts | None = None  # None where none are published
+    commands_withheld: bool = False  # as the workspace was copied or restored, and nobody has taken over
     metrics_port: int = 0
     ended: Literal["", "idle", "time", "signal"] = ""
     error: str = ""  # why what was waiting could not be stored

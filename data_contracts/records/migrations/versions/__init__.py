@@ -1,0 +1,1 @@
+"""The revisions, a file each; the last one is what this program writes."""
