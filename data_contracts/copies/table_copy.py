@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from data_contracts.tables.table_access import location, storage, table_names
+from data_contracts.tables.table_access import EVERY, location, storage, table_names
 from data_contracts.tables.tables import latest_version
 from data_contracts.workspace import Workspace
 
@@ -25,7 +25,7 @@ def pinned_versions(workspace: Workspace, derived: Sequence[str]) -> dict[str, i
 
     Where the tables change so fast that no such moment is seen, what is derived is no newer than what it is from.
     """
-    names = sorted(table_names(workspace), key=lambda name: (name not in derived, name))
+    names = sorted(table_names(workspace, EVERY), key=lambda name: (name not in derived, name))
     before = _versions(workspace, names)
     for _ in range(_ATTEMPTS):
         after = _versions(workspace, names)

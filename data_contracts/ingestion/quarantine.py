@@ -20,6 +20,7 @@ from data_contracts.ingestion.quarantine_entries import (
     REFUSED,
     REPAIRED,
     TABLE,
+    entries_of_batch,
     read_entries,
     store_entries,
     subjects,
@@ -149,16 +150,13 @@ def held_since(workspace: Workspace, contract: Contract, batch_id: str) -> tuple
     mark = tables.batch_mark(workspace, TABLE, f"{contract.table}:{batch_id}:{HELD}")
     if mark is None:
         return None
-    entries = read_entries(workspace)
-    of_batch = (entries["table"] == contract.table) & (entries["batch_id"] == batch_id) & (entries["action"] == HELD)
-    return mark, pd.Timestamp(entries.loc[of_batch, "known_time"].min())
+    known = entries_of_batch(workspace, contract.table, batch_id, HELD)["known_time"]
+    return None if known.empty else (mark, pd.Timestamp(known.min()))
 
 
 def held_texts(workspace: Workspace, contract: Contract, batch_id: str) -> list[str]:
     """Return the rows of a batch that were quarantined one by one, as `to_texts` wrote them."""
-    entries = read_entries(workspace)
-    of_batch = (entries["table"] == contract.table) & (entries["batch_id"] == batch_id) & (entries["action"] == HELD)
-    return [str(row) for row in entries.loc[of_batch, "row"]]
+    return [str(row) for row in entries_of_batch(workspace, contract.table, batch_id, HELD)["row"]]
 
 
 def list_rows(workspace: Workspace, contract: str | None = None, batch: str | None = None) -> pd.DataFrame:

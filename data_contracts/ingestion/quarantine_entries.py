@@ -7,6 +7,9 @@ from typing import Final
 import pandas as pd
 
 from data_contracts.tables import tables
+from data_contracts.tables.arrow_frames import to_pandas
+from data_contracts.tables.row_conditions import text
+from data_contracts.tables.table_access import open_to_read, query, storage
 from data_contracts.validation.row_measures import CLOCK_SKEW
 from data_contracts.workspace import Workspace
 
@@ -46,6 +49,16 @@ def read_entries(workspace: Workspace) -> pd.DataFrame:
         return entries
     empty = {name: pd.Series(dtype="str") for name in _TEXT_COLUMNS}
     return pd.DataFrame({**empty, **{name: pd.Series(dtype="datetime64[us, UTC]") for name in _TIMES}})
+
+
+def entries_of_batch(workspace: Workspace, table: str, batch_id: str, action: str) -> pd.DataFrame:
+    """Read the rows and known times of a batch's entries of one kind."""
+    with storage(workspace, TABLE):
+        delta = open_to_read(workspace, TABLE)
+        if delta is None:
+            return pd.DataFrame({"row": pd.Series(dtype="str"), "known_time": pd.Series(dtype="datetime64[us, UTC]")})
+        own = f'"table" = {text(table)} AND batch_id = {text(batch_id)} AND action = {text(action)}'
+        return to_pandas(query(delta, f"SELECT row, known_time FROM t WHERE {own}"))  # noqa: S608
 
 
 def store_entries(

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.tables import tables
+from data_contracts.tables.arrow_frames import to_pandas
+from data_contracts.tables.table_access import FEATURES, open_to_read, query, storage
 from data_contracts.workspace import Workspace
 
 _PACKED = np.dtype("<f8")
@@ -106,4 +108,14 @@ def _cut_offs(frame: pd.DataFrame, latest: pd.Timestamp) -> list[pd.Timestamp] |
 
 def table_of(model_name: str) -> str:
     """Return the name of the table of a model's features."""
-    return f"features/{model_name}"
+    return f"{FEATURES}/{model_name}"
+
+
+def latest_runs(workspace: Workspace, table: str) -> dict[str, pd.Timestamp]:
+    """Return the cut-off of the latest scoring run of each recipe in a model's table."""
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        if delta is None:
+            return {}
+        runs = to_pandas(query(delta, "SELECT recipe, max(event_time) AS latest FROM t GROUP BY recipe"))
+        return dict(zip(runs["recipe"], runs["latest"], strict=True))

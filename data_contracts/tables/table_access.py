@@ -1,6 +1,6 @@
 """Opening and querying Delta tables, for the modules of `tables` and `ingestion`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,10 @@ Rows of versions from `DELETED_FROM` on, of event times up to `DELETED_UNTIL` (m
 the last of them by the version `DELETED`.
 """
 _GROUP: Final = "telemetry"  # the folder of a table for each asset type
+FEATURES: Final = "features"
+"""The folder of a table for each model, of what scoring runs computed."""
+EVERY: Final = (_GROUP, FEATURES)
+"""All folders that have several tables."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +49,21 @@ def location(workspace: Workspace, table: str) -> str:
     return f"{workspace.tables_url.rstrip('/')}/{table}"
 
 
-def table_names(workspace: Workspace) -> list[str]:
-    """Return what may be tables, in a folder or in an object store, sorted."""
+def table_names(workspace: Workspace, groups: Sequence[str] = (_GROUP,)) -> list[str]:
+    """Return what may be tables, in a folder or in an object store, sorted; `groups` are folders that have several."""
     root = workspace.tables_url
     if "://" not in root:
-        logs = (*Path(root).glob("*/_delta_log"), *Path(root).glob(f"{_GROUP}/*/_delta_log"))
+        patterns = ("*/_delta_log", *(f"{group}/*/_delta_log" for group in groups))
+        logs = [log for pattern in patterns for log in Path(root).glob(pattern)]
         return sorted(log.parent.relative_to(root).as_posix() for log in logs)
     with storage(workspace, ""):
         try:
             files = pafs.PyFileSystem(DeltaStorageHandler(root))
         except TableNotFoundError:
             return []
-        folders = [pafs.FileSelector(folder, allow_not_found=True) for folder in ("", _GROUP)]
+        folders = [pafs.FileSelector(folder, allow_not_found=True) for folder in ("", *groups)]
         found = [each.path for folder in folders for each in files.get_file_info(folder) if not each.is_file]
-        return sorted(name for name in found if name != _GROUP)
+        return sorted(name for name in found if name not in (_GROUP, FEATURES))
 
 
 def open_to_read(workspace: Workspace, table: str, version: int | None = None) -> DeltaTable | None:

@@ -165,10 +165,10 @@ def forget(
 
 
 def prune(*, dry_run: Annotated[bool, Parameter(negative="")] = False, options: Shared = DEFAULTS) -> Any:
-    """Delete predictions, answers, shadow rows, idempotency keys and trainings that the settings keep no longer.
+    """Delete what the settings keep no longer: rows of the records, trainings, quarantine, files, runs of flows.
 
     What an alias names, an open outcome or a draw needs stays, whatever its age; so do outcomes, audits, decisions, the
-    ledger and registered versions.
+    ledger, registered versions and the rows that they were trained on.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def prune(*, dry_run: Annotated[bool, Parameter(negative="")] = False, options: 
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.workspaces.prune import prune as prune_workspace
+    from pipelines.flows.expired_runs import prune_all
 
     workspace = options.open()
-    return prune_workspace(workspace, settings_of(workspace), now=time_or_now(None), dry_run=dry_run)
+    return prune_all(workspace, settings_of(workspace), now=time_or_now(None), dry_run=dry_run)

@@ -6,8 +6,8 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pipelines.flows.entry import is_transient, open_workspace_and_settings, time_or_now
+from pipelines.flows.expired_runs import prune_all
 from pipelines.upkeep.upkeep import run_upkeep
-from pipelines.workspaces.prune import prune as prune_workspace
 
 
 @task(retries=3, retry_delay_seconds=20, retry_condition_fn=is_transient, cache_policy=NO_CACHE)
@@ -38,14 +38,15 @@ def upkeep(workspace: str, now: str | None = None) -> dict[str, Any]:
 def delete_expired(workspace: str, now: str | None) -> dict[str, Any]:
     """Delete what is due; a retry does the rest."""
     opened, settings = open_workspace_and_settings(workspace)
-    result = prune_workspace(opened, settings, now=time_or_now(now)).to_dict()
-    get_run_logger().info("%s rows and %s runs deleted", sum(result["rows"].values()), result["runs"])
+    result = prune_all(opened, settings, now=time_or_now(now)).to_dict()
+    counts = sum(result["rows"].values()), result["runs"], result["quarantine"], result["flow_runs"]
+    get_run_logger().info("%s rows, %s trainings, %s entries of quarantine and %s runs of flows deleted", *counts)
     return result
 
 
 @flow(name="prune")
 def prune(workspace: str, now: str | None = None) -> dict[str, Any]:
-    """Delete predictions, answers and trainings that the settings keep no longer and that nothing rests on.
+    """Delete what the settings keep no longer and nothing rests on: rows, trainings, quarantine, files, runs of flows.
 
     Parameters
     ----------

@@ -176,6 +176,17 @@ class RetentionSettings:
     runs: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long trainings are kept that no registered version is from: failed ones, and those of deleted versions, with
     their files; "all" for ever."""
+    quarantine: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long refused rows and messages can be replayed, since they were refused; "all" for ever."""
+    features: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long the features of scoring runs are kept, by cut-off; the last run of each recipe stays. "all" for ever."""
+    versions: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long files stay that only earlier versions of tables have, other than those that upkeep looks after; their
+    rows stay, and versions that registered models were trained on stay readable. "all" for ever."""
+    reports: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long the listener's hourly reports are kept; "all" for ever."""
+    flow_runs: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long ended runs of flows are kept with their logs, in Prefect's database in the workspace; "all" for ever."""
 
 
 @configuration

@@ -49,11 +49,16 @@ def run_upkeep(
         return _run(workspace, settings, now, dry_run, progress)
 
 
+def is_kept_up(table: str) -> bool:
+    """Return whether upkeep looks after a table."""
+    return table.startswith(TELEMETRY) or table in _BESIDE
+
+
 def _run(
     workspace: Workspace, settings: UpkeepSettings, now: pd.Timestamp, dry_run: bool, progress: ProgressCallback
 ) -> UpkeepResult:
     trained, plans = trained_versions(workspace), [each.plan for each in defined(workspace)]
-    names = [name for name in tables.versions(workspace) if name.startswith(TELEMETRY) or name in _BESIDE]
+    names = [name for name in tables.versions(workspace) if is_kept_up(name)]
     before = _reproducible(workspace, trained)
     done = []
     for table in names:

@@ -1,8 +1,7 @@
-"""Pruning: rows of the records and runs of trainings that are older than they are kept, and that nothing rests on."""
+"""Pruning: what of a workspace is older than it is kept, and that nothing rests on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -17,73 +16,53 @@ from models.registry.registry import Registry
 from pipelines.settings.sections import RetentionSettings
 from pipelines.settings.settings import Settings
 from pipelines.upkeep.upkeep import LEASE
+from pipelines.workspaces.expiry.old_reports import delete_reports
+from pipelines.workspaces.expiry.old_rows import delete_features, delete_quarantine
+from pipelines.workspaces.expiry.old_versions import remove_old_versions
+from pipelines.workspaces.prune_result import PruneResult
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
-_MB = 1e6
-_SHORTEST = pd.Timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class PruneResult:
-    """What was deleted, or would be."""
-
-    dry_run: bool
-    rows: Mapping[str, int]  # by table of the records
-    runs: int
-    bytes_freed: int  # of runs' files
-    kept_versions: tuple[str, ...]  # all of whose rows are kept, as an alias names them
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values."""
-        return {
-            "dry_run": self.dry_run,
-            "rows": dict(self.rows),
-            "runs": self.runs,
-            "bytes_freed": self.bytes_freed,
-            "kept_versions": list(self.kept_versions),
-        }
-
-    def __rich__(self) -> "Text":
-        """Render it in sentences."""
-        from rich.text import Text
-
-        rows = [f"{count:,} rows of {table}" for table, count in self.rows.items() if count]
-        runs = [f"{self.runs:,} runs with {self.bytes_freed / _MB:,.1f} MB of files"] if self.runs else []
-        if not rows and not runs:
-            return Text("There is nothing to delete: see retention in forewarn.toml.")
-        return Text(f"{'Would be deleted' if self.dry_run else 'Deleted'}: {', '.join(rows + runs)}.")
+_DAY = pd.Timedelta(days=1)
 
 
 def prune(workspace: Workspace, settings: Settings, *, now: pd.Timestamp, dry_run: bool = False) -> PruneResult:
-    """Delete what the settings keep no longer, or only count it.
+    """Delete what the settings keep no longer, or only count it; cut off or repeated, it goes on where it is due.
 
     All rows of a version that an alias names are kept, and predictions with an open outcome or a draw; outcomes,
-    audits, decisions and the ledger are always kept, as are registered versions with their runs. `UsageError` if
-    predictions are kept for less than the monitor looks back; `ModelError` while upkeep or a backup runs.
+    audits, decisions and the ledger are always kept, as are registered versions with their runs and the versions of
+    tables that they were trained on, what a replay or a batch goes on with, and the last features of each recipe.
+    `UsageError` if something is kept for less than what reads it looks back; `ModelError` while upkeep or a backup
+    runs. Runs of flows are Prefect's: see `pipelines.flows.expired_runs`.
     """
-    retention, span = settings.retention, settings.monitor.span
-    for name in ("predictions", "answers"):
-        kept_for = getattr(retention, name)
-        if kept_for is not None and kept_for < span:
+    for name, least, why in _least(settings):
+        kept_for = getattr(settings.retention, name)
+        if kept_for is not None and kept_for < least:
             raise UsageError(
-                f"retention.{name} is {format_setting(kept_for)}, and monitor.span {format_setting(span)}",
-                "to keep them for at least as long as the monitor looks back",
-                f"Set retention.{name} higher",
+                f"retention.{name} is {format_setting(kept_for)}{why[0]}", why[1], f"Set retention.{name} higher"
             )
-    if retention.runs is not None and retention.runs < _SHORTEST:
-        raise UsageError(
-            f"retention.runs is {format_setting(retention.runs)}",
-            "at least a day: a training that has just ended may be about to be registered",
-            "Set it higher",
-        )
     records = open_records(workspace.records_url)
     if dry_run:
-        return _prune(workspace, records, retention, now, dry_run=True)
+        return _prune(workspace, records, settings.retention, now, dry_run=True)
     release_if_dead(records, LEASE)
     with hold_lease(records, LEASE, "upkeep or backup of this workspace"):
-        return _prune(workspace, records, retention, now, dry_run=False)
+        return _prune(workspace, records, settings.retention, now, dry_run=False)
+
+
+def _least(settings: Settings) -> Iterator[tuple[str, pd.Timedelta, tuple[str, str]]]:
+    """Yield how long things have to be kept at least, with what else is found, and what is expected."""
+    span, session = settings.monitor.span, settings.live.session
+    monitored = (
+        f", and monitor.span {format_setting(span)}",
+        "to keep them for at least as long as the monitor looks back",
+    )
+    yield from (("predictions", span, monitored), ("answers", span, monitored))
+    delivered = (
+        f", and live.session {format_setting(session)}",
+        "at least a day, and as long as the broker may deliver a message again",
+    )
+    yield "quarantine", max(_DAY, session), delivered
+    yield "runs", _DAY, ("", "at least a day: a training that has just ended may be about to be registered")
+    yield "versions", _DAY, ("", "at least a day: a batch that is being stored has files of no version yet")
+    yield "flow_runs", _DAY, ("", "at least a day")
 
 
 def _prune(
@@ -100,8 +79,28 @@ def _prune(
     runs = () if retention.runs is None else unused_runs(workspace, before=now - retention.runs)
     if not dry_run:
         delete_unused_runs(workspace, runs)
-    versions = tuple(f"{name} {number}" for name, number in kept)
-    return PruneResult(dry_run, rows, len(runs), sum(run.size for run in runs), versions)
+    quarantine, features, versions, reports = 0, {}, None, (0, 0)
+    if retention.quarantine is not None:
+        quarantine = delete_quarantine(workspace, now - retention.quarantine, dry_run=dry_run)
+    if retention.features is not None:
+        features = dict(delete_features(workspace, now - retention.features, dry_run=dry_run))
+    if retention.versions is not None:
+        versions = remove_old_versions(workspace, retention.versions, now=now, dry_run=dry_run)
+    if retention.reports is not None:
+        reports = delete_reports(workspace, now - retention.reports, dry_run=dry_run)
+    freed = sum(run.size for run in runs) + (0 if versions is None else versions.size) + reports[1]
+    return PruneResult(
+        dry_run,
+        rows,
+        len(runs),
+        freed,
+        kept_versions=tuple(f"{name} {number}" for name, number in kept),
+        quarantine=quarantine,
+        features=features,
+        versions=versions,
+        reports=reports[0],
+        notes=() if versions is None else versions.notes,
+    )
 
 
 def _kept_until(retention: RetentionSettings, now: pd.Timestamp) -> KeptUntil:

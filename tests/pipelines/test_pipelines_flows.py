@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
 # Calls `forewarn run` seven times, in a process that imports Prefect for the first time.
 SCRIPT = """
-import contextlib, io, json, os, sys
+import contextlib, io, json, os, sqlite3, sys
 from pathlib import Path
 from data_contracts.errors import ForewarnError
 from data_contracts.workspace import open_workspace
@@ -42,12 +42,13 @@ root = Path(sys.argv[1])
 workspace = open_workspace(root, {})
 
 def forewarn(flow, *parameters):
-    arguments = ["run", flow, "--workspace", str(root), "--json"]
-    arguments += [text for parameter in parameters for text in ("--parameter", parameter)]
+    return command("run", flow, *(text for parameter in parameters for text in ("--parameter", parameter)))
+
+def command(*words):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         try:
-            main(arguments)
+            main([*words, "--workspace", str(root), "--json"])
         except SystemExit as exited:
             return {"status": exited.code, "output": json.loads(out.getvalue())}
 
@@ -71,8 +72,16 @@ with temporary_server():
     outputs["score"] = forewarn("score", "model=plant", "as_of=2026-04-12T01:00Z")
     outputs["monitor"] = forewarn("monitor", "now=2026-04-13", "act=no")
     outputs["retrain"] = forewarn("retrain", "model=plant", "now=2026-04-13", "why=A test asked for it.")
+    os.environ["FOREWARN_RETENTION_FLOW_RUNS"] = "2d"
     outputs["prune"] = forewarn("prune", "now=2026-04-13")
     outputs["runs"] = [(run.name, run.state_name) for run in runs()]
+with contextlib.closing(sqlite3.connect(root / "prefect" / "prefect.db")) as database:
+    long_ago = "UPDATE flow_run SET end_time = '2020-01-01 00:00:00.000000'"
+    with database:
+        database.execute(f"{long_ago} WHERE flow_id IN (SELECT id FROM flow WHERE name != 'prune')")
+    outputs["counted"], outputs["pruned"] = command("prune", "--dry-run"), command("prune")
+    logs = "SELECT count(*) FROM log WHERE flow_run_id NOT IN (SELECT id FROM flow_run)"
+    outputs["left"] = [database.execute(each).fetchone()[0] for each in ("SELECT count(*) FROM flow_run", logs)]
 environ = {"FOREWARN_INGEST_INBOX": str(root / "inbox"), "FOREWARN_SCHEDULE_SCORE": "5 * * * *"}
 outputs["deployments"] = [
     {
@@ -222,7 +231,13 @@ def test_prune_deletes_nothing_that_the_settings_keep(outputs: dict[str, Any]) -
     """By default all predictions and trainings are kept."""
     assert outputs["prune"]["status"] == 0
     pruned = outputs["prune"]["output"]["result"]
-    assert (pruned["rows"], pruned["runs"]) == ({"idempotency_keys": 0}, 0)
+    assert (pruned["rows"], pruned["runs"], pruned["flow_runs"]) == ({"idempotency_keys": 0}, 0, 0)
+
+
+def test_prune_deletes_runs_of_flows_that_ended_long_ago(outputs: dict[str, Any]) -> None:
+    """With their logs, and without a server; the one that has just ended stays."""
+    assert [outputs[name]["output"]["flow_runs"] for name in ("counted", "pruned")] == [len(outputs["runs"]) - 1] * 2
+    assert outputs["left"] == [1, 0]
 
 
 def test_deployments_do_not_catch_up(outputs: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""What else of a workspace is kept for a time: quarantine, stored features, versions of tables, reports."""
