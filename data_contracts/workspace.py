@@ -11,7 +11,7 @@ from pydantic import Field
 
 from data_contracts.configuration.database import DatabaseSettings, given_settings, with_database_settings
 from data_contracts.configuration.places import read_toml
-from data_contracts.configuration.sqlite_urls import sqlite_url
+from data_contracts.configuration.sqlite_urls import sqlite_file, sqlite_url
 from data_contracts.configuration.values import build, configuration
 from data_contracts.configuration.workspace_version import read_workspace_version, write_workspace_version
 from data_contracts.errors import NotFoundError, UsageError
@@ -20,6 +20,7 @@ SETTINGS_FILE = "forewarn.toml"
 RECORDS_FILE, REGISTRY_FILE = "records.db", "mlflow.db"
 ARTIFACTS_FOLDER = "artifacts"
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_SCHEME = re.compile(r"[A-Za-z][\w+.-]+:")
 _INITIAL = """\
 # The settings of this workspace. All are optional.
 
@@ -37,7 +38,7 @@ _INITIAL = """\
 
 @configuration
 class StorageSettings:
-    """Where the stores are; read when the workspace is opened."""
+    """Where the stores are; read when the workspace is opened. A relative path is one within the workspace."""
 
     tables: Annotated[str | None, Field(min_length=1)] = None
     """Delta tables: a folder or s3://; `tables` in the workspace by default. FOREWARN_TABLES_URL wins."""
@@ -157,16 +158,38 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
         )
     read_workspace_version(root)
     (storage, database), home = _read_stores(settings, environ), root.resolve()
-    tables = environ.get("FOREWARN_TABLES_URL") or storage.tables or str(home / "tables")
+
+    def store(name: str, variable: str, usual: str) -> str:
+        written = getattr(storage, name)
+        return environ.get(variable) or (usual if written is None else _from_home(name, written, home))
+
+    tables = store("tables", "FOREWARN_TABLES_URL", str(home / "tables"))
     _refuse_escapes(str(home), tables)
-    records = environ.get("FOREWARN_RECORDS_URL") or storage.records or sqlite_url(home / RECORDS_FILE)
+    records = store("records", "FOREWARN_RECORDS_URL", sqlite_url(home / RECORDS_FILE))
+    artifacts = storage.artifacts
     return Workspace(
         root=home,
         tables_url=tables,
         records_url=with_database_settings(records, database),
-        mlflow_uri=environ.get("FOREWARN_MLFLOW_URI") or storage.mlflow or sqlite_url(home / REGISTRY_FILE),
-        artifacts_url=storage.artifacts or str(home / ARTIFACTS_FOLDER),
+        mlflow_uri=store("mlflow", "FOREWARN_MLFLOW_URI", sqlite_url(home / REGISTRY_FILE)),
+        artifacts_url=str(home / ARTIFACTS_FOLDER) if artifacts is None else _from_home("artifacts", artifacts, home),
     )
+
+
+def _from_home(name: str, written: str, home: Path) -> str:
+    """Return what the settings file says of a store, a relative path being one within the workspace."""
+    is_folder = name in ("tables", "artifacts") and not _SCHEME.match(written)
+    file = Path(written) if is_folder else sqlite_file(written)
+    if file is None or file.is_absolute() or (not is_folder and "?" in written):
+        return written
+    here, former = home / file, Path.cwd() / file
+    if former.exists() and not here.exists():
+        raise UsageError(
+            f"storage.{name} is {written}, which is in the folder that this program was started in, {Path.cwd()}",
+            f"a path within the workspace, {here}, or an absolute one",
+            f"Write {former} if that is meant",
+        )
+    return str(here) if is_folder else sqlite_url(here)
 
 
 def _refuse_escapes(*folders: str) -> None:

@@ -6,6 +6,7 @@ that the versions between can be filled by commits of nothing. A process that is
 has, which `forewarn upkeep` removes.
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -59,10 +60,12 @@ class StagedRows:
             self._waiting = []
             with storage(self._workspace, self._table):
                 self._files.append(write_sorted(_folder(self._where), rows, data_change=True))
+                self._keep_fresh()
 
     def commit(self, marks: Mapping[str, int]) -> bool:
         """Make the rows part of the table, with marks of their batch, once; False if it has one of these already."""
         self._write()
+        self._keep_fresh()
         with storage(self._workspace, self._table):
             for attempt in range(_ATTEMPTS):
                 delta = open_table(self._where)
@@ -96,9 +99,26 @@ class StagedRows:
                 _commit(delta, [], {})
                 delta.update_incremental()
         else:
+            self._check_files()
             _commit(delta, self._files, marks)
             return True
         return False
+
+    def _keep_fresh(self) -> None:
+        """Keep upkeep from taking files that are waiting for long for those of a process that was killed."""
+        if "://" not in self._where:
+            for action in self._files:
+                with suppress(FileNotFoundError):  # the commit says so
+                    os.utime(Path(self._where, action.path))
+
+    def _check_files(self) -> None:
+        """Raise a `DeltaError` if upkeep has removed a file nevertheless, as that of a process that was stopped."""
+        found = _folder(self._where).get_file_info([action.path for action in self._files])
+        missing = [each.path for each in found if not each.is_file]
+        if missing:
+            raise DeltaError(
+                f"{len(missing)} files of this batch were removed before it was stored, such as {missing[0]}"
+            )
 
     def _write_again(self, version: int) -> None:
         folder = _folder(self._where)

@@ -43,9 +43,9 @@ class Expired:
     def condition(self) -> pc.Expression:
         """Return it as a condition on rows."""
         stored = pc.coalesce(pc.field(STORED_VERSION), pc.scalar(pa.scalar(0, pa.int64())))
-        until = pc.field("event_time") <= _instant(self.until)
+        until = pc.field("event_time") <= instant(self.until)
         kept = [
-            (pc.field("asset") == asset) & (pc.field("event_time") > _instant(last))
+            (pc.field("asset") == asset) & (pc.field("event_time") > instant(last))
             for asset, last in self.tails.items()
         ]
         tail = functools.reduce(operator.or_, kept, pc.scalar(False))
@@ -157,7 +157,8 @@ def _part(delta: DeltaTable, file: TableFile, expired: Expired) -> _Part | None:
     return _Part(file, len(stored), int(first), is_whole=len(stored) == dataset(delta, [file]).count_rows())
 
 
-def _instant(time: pd.Timestamp) -> pc.Expression:
+def instant(time: pd.Timestamp) -> pc.Expression:
+    """Return a time to compare a table's times with."""
     return pc.scalar(pa.scalar(_microseconds(time), pa.int64()).cast(pa.timestamp("us", tz="UTC")))
 
 

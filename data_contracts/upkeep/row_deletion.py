@@ -1,11 +1,10 @@
 """Deletion of rows of a table that no model is trained on, in one commit."""
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts.tables.table_access import DELETED, DELETED_FROM, DELETED_UNTIL, REWRITTEN, open_to_read, storage
-from data_contracts.upkeep.deletion import Deletion
+from data_contracts.upkeep.deletion import Deletion, instant
 from data_contracts.upkeep.exchange import exchange
 from data_contracts.upkeep.sorted_files import write_sorted
 from data_contracts.upkeep.table_files import dataset, file_system, table_files
@@ -14,7 +13,7 @@ from data_contracts.workspace import Workspace
 
 def up_to(column: str, time: pd.Timestamp) -> pc.Expression:
     """Return the condition that a column's time is not after another."""
-    return pc.field(column) <= pc.scalar(pa.scalar(time.as_unit("us").asm8.astype("int64"), pa.timestamp("us", "UTC")))
+    return pc.field(column) <= instant(time)
 
 
 def delete_rows(

@@ -30,6 +30,7 @@ from pipelines.file_reading.notes import ReadingNotes
 from pipelines.file_reading.read import read_table
 from pipelines.importers.files import open_chunks as open_chunks_by_contract
 from pipelines.importers.files import read_table as read_by_contract
+from pipelines.importers.inbox.remembered_files import RememberedFile, RememberedFiles, state
 from pipelines.importers.remembered_layout import remembered, with_layout
 from pipelines.importers.row_clock import continue_rows
 from pipelines.undeclared.findings import Undeclared
@@ -214,8 +215,9 @@ def ingest_inbox(
     """Ingest every file of an inbox; a refused file does not hold up the others.
 
     The inbox holds one folder for each contract, named like it or its asset type, or with the contract's own
-    ``*.odcs.yaml`` inside. Files stay where they are: ingested again they change nothing. A file that changed within
-    `settle` before the run, or has the name of one that is being written, is left for the next run.
+    ``*.odcs.yaml`` inside. Files stay where they are: ingested again they change nothing, and those that nobody has
+    touched since are not even read. A file that changed within `settle` before the run, or has the name of one that is
+    being written, is left for the next run.
     """
     if not inbox.is_dir():
         raise NotFoundError(
@@ -224,10 +226,11 @@ def ingest_inbox(
     found = [(folder, file) for folder in sorted(inbox.iterdir()) if folder.is_dir() for file in _data_files(folder)]
     waiting = [file for _, file in found if _is_changing(file, settle)]
     files = [(folder, file) for folder, file in found if file not in waiting]
-    results = []
+    results, memory = [], RememberedFiles(workspace)
     for done, (folder, file) in enumerate(files):
         progress("ingest", done, len(files))
-        results.append(_ingest_or_refuse(workspace, folder, file, now, time_zone))
+        results.append(_ingest_or_refuse(workspace, folder, file, now, time_zone, memory))
+    memory.save()
     progress("ingest", len(files), len(files))
     stored = any(result.accepted for result in results)
     return InboxResult(tuple(results), tuple(waiting), find_unmatched(workspace) if stored else ALL_MATCHED)
@@ -261,31 +264,31 @@ def _is_changing(file: Path, settle: pd.Timedelta) -> bool:
 
 
 def _ingest_or_refuse(
-    workspace: Workspace, folder: Path, file: Path, now: pd.Timestamp, time_zone: str | None
+    workspace: Workspace, folder: Path, file: Path, now: pd.Timestamp, time_zone: str | None, memory: RememberedFiles
 ) -> FileResult:
     try:
-        contract = _folder_contract(workspace, folder)
-        chunks = open_chunks_by_contract(file, contract, time_zone=time_zone, strict=False)
-        if chunks is not None:
-            result = store_chunks(workspace, chunks, contract, now=now, hold_extra=True).result
-            return _file_result(file, contract, result)
-        rows = read_by_contract(file, contract, time_zone=time_zone, strict=False)
-        rows, _ = continue_rows(workspace, rows, contract, contract.file_layout or PLAIN)
-        result = ingest(
-            workspace,
-            rows,
-            contract,
-            now=now,
-            hold_extra=True,  # nobody may read the error, and what monitors the models has to know of it
-        )
+        contract, before = _folder_contract(workspace, folder), state(file)
+        if known := memory.stored(file, contract, time_zone):
+            other = memory.by_another_revision(known, contract)
+            return FileResult(file, contract.name, already=True, other_revision=other)
+        result = _ingest_file(workspace, file, contract, now, time_zone)
     except ForewarnError as error:
         return FileResult(file, folder.name, error=str(error))
-    return _file_result(file, contract, result)
-
-
-def _file_result(file: Path, contract: Contract, result: IngestResult) -> FileResult:
+    memory.note(file, RememberedFile(before, contract.digest, time_zone, result.batch_id))
     counts = result.accepted, result.quarantined, result.already
     return FileResult(file, contract.name, *counts, other_revision=result.other_revision)
+
+
+def _ingest_file(
+    workspace: Workspace, file: Path, contract: Contract, now: pd.Timestamp, time_zone: str | None
+) -> IngestResult:
+    # Nobody may read the error, and what monitors the models has to know of extra columns.
+    chunks = open_chunks_by_contract(file, contract, time_zone=time_zone, strict=False)
+    if chunks is not None:
+        return store_chunks(workspace, chunks, contract, now=now, hold_extra=True).result
+    rows = read_by_contract(file, contract, time_zone=time_zone, strict=False)
+    rows, _ = continue_rows(workspace, rows, contract, contract.file_layout or PLAIN)
+    return ingest(workspace, rows, contract, now=now, hold_extra=True)
 
 
 def _folder_contract(workspace: Workspace, folder: Path) -> Contract:

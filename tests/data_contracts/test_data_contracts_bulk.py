@@ -1,9 +1,11 @@
 """A batch in chunks is stored, refused and reported as the batch at once, whatever the size of its chunks."""
 
+import os
 import pickle
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +19,14 @@ from hypothesis import strategies as st
 
 from data_contracts.bulk import staged_rows
 from data_contracts.bulk.ingest_chunks import ingest_chunks
+from data_contracts.bulk.staged_rows import StagedRows
 from data_contracts.contract.contract_types import Column, Contract, QualityRule
-from data_contracts.errors import ForewarnError
+from data_contracts.errors import ForewarnError, StorageError
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.tables import tables
+from data_contracts.tables.arrow_frames import to_arrow
 from data_contracts.tables.table_access import location
+from data_contracts.upkeep.unused_files import remove_unused
 from data_contracts.workspace import Workspace, init_workspace
 
 NOW = pd.Timestamp("2026-03-01T00:00Z")
@@ -220,3 +225,28 @@ def test_others_may_append_meanwhile(workspace: Workspace, monkeypatch: pytest.M
     assert len(stored) == 29 + 30 + 30 + 29
     before = tables.read(workspace, CONTRACT.table, version=mine - 1)
     assert len(before) == 29 + 30 + 30
+
+
+def test_files_of_a_batch_that_takes_long_are_not_taken_for_leftovers(workspace: Workspace) -> None:
+    """They stay as long as the process goes on; were they removed nevertheless, nothing is stored, and it says so."""
+    table, folder = "telemetry/mill", Path(workspace.tables_url) / "telemetry" / "mill"
+    tables.append(workspace, table, _days(2), "before")
+    staged = StagedRows(workspace, table)
+    for _ in range(2):
+        staged.add(to_arrow(_days(2)))
+        staged._write()
+        for file in folder.glob("sorted-*.parquet"):
+            long_ago = time.time() - 3 * 3600
+            os.utime(file, (long_ago, long_ago))
+    staged.add(to_arrow(_days(2)))
+    staged._write()
+    assert remove_unused(workspace, table, now=pd.Timestamp.now("UTC")).files == 0
+    assert staged.commit({"batch": 1})
+    assert len(tables.read(workspace, table)) == 4 * len(_days(2))
+    lost = StagedRows(workspace, table)
+    lost.add(to_arrow(_days(2)))
+    lost._write()
+    (folder / lost._files[0].path).unlink()
+    with pytest.raises(StorageError, match="1 files of this batch were removed"):
+        lost.commit({"lost": 1})
+    assert len(tables.read(workspace, table)) == 4 * len(_days(2))

@@ -1,7 +1,10 @@
 """Rows as the clock over several files: numbered on from those stored, and the same file again changes nothing."""
 
+import os
+import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +18,7 @@ from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from pipelines.importers.batch import ImportResult, import_batch
 from pipelines.importers.files import read_files
+from pipelines.importers.files import read_table as read_by_contract
 from pipelines.importers.row_clock import continue_rows
 from pipelines.jobs.ingest import ingest_files, ingest_inbox
 
@@ -137,6 +141,35 @@ def test_ingest_and_inbox_number_alike(files: Files) -> None:
     result = ingest_inbox(files.workspace, files.folder / "inbox", now=NOW, settle=pd.Timedelta(0))
     assert [one.accepted for one in result.files] == [1]
     assert rows_of(files.workspace)["a"] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+
+
+def test_a_file_that_nobody_has_touched_is_not_read_again(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rewritten with the size and time of before it is, and so is one whose rows are not in the table any more."""
+    files.load(files.write("1.csv", {"a": [1, 2]}))
+    inbox = files.folder / "inbox" / "telemetry_tool"
+    inbox.mkdir(parents=True)
+    files.write("inbox/telemetry_tool/2.csv", {"a": [3]})
+    read = list[Path]()
+
+    def run() -> list[bool]:
+        read.clear()
+        result = ingest_inbox(files.workspace, files.folder / "inbox", now=NOW, settle=pd.Timedelta(0))
+        return [one.already for one in result.files]
+
+    def noting(file: Path, *arguments: Any, **options: Any) -> Any:
+        read.append(file)
+        return read_by_contract(file, *arguments, **options)
+
+    monkeypatch.setattr("pipelines.jobs.ingest.read_by_contract", noting)
+    assert (run(), len(read)) == ([False], 1)
+    assert (run(), len(read)) == ([True], 0)
+    file = inbox / "2.csv"
+    before, content = file.stat(), file.read_bytes()
+    file.write_bytes(content.replace(b"3", b"5"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (run(), len(read)) == ([False], 1)
+    shutil.rmtree(Path(files.workspace.tables_url) / "telemetry" / "tool")
+    assert (run(), len(read)) == ([False], 1)
 
 
 @given(st.lists(st.lists(st.integers(0, 10**6), min_size=1, max_size=4), min_size=1, max_size=4), st.data())

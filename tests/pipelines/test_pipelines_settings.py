@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
-from data_contracts.workspace import Workspace, init_workspace
+from data_contracts.workspace import Workspace, init_workspace, open_workspace
 from models.diagnosis.diagnosis_types import Limits
 from models.monitoring.drift import Budget
 from models.monitoring.probation import ProbationRules
@@ -132,6 +132,27 @@ def test_storage_settings_are_left_to_the_workspace(workspace: Workspace) -> Non
     """The tables of other parts in the same file are not unknown settings."""
     _write(workspace, '[storage]\nrecords = "sqlite:///r.db"\n')
     assert read_settings(workspace, {}).retrain.actor == "forewarn"
+
+
+def test_a_relative_path_of_a_store_is_one_in_the_workspace(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever folder a program is started in; what was there by the folder of before is named, and nothing is used."""
+    stores = 'tables = "big"\nrecords = "sqlite:///r.db"\nmlflow = "sqlite:///m.db"\nartifacts = "models"\n'
+    _write(workspace, f"[storage]\n{stores}")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    opened, home = open_workspace(workspace.root, {}), workspace.root.resolve()
+    assert (opened.tables_url, opened.artifacts_url) == (str(home / "big"), str(home / "models"))
+    assert (opened.records_url, opened.mlflow_uri) == (f"sqlite:///{home}/r.db", f"sqlite:///{home}/m.db")
+    for name in ("big", "r.db"):
+        (tmp_path / "elsewhere" / name).touch()
+        with pytest.raises(UsageError, match=rf"storage\.\w+ is .*{name}, which is in the folder .*elsewhere"):
+            open_workspace(workspace.root, {})
+        (home / name).touch()
+    _write(workspace, '[storage]\nartifacts = "mlflow-artifacts:/models"\nmlflow = "http://mlflow:5000"\n')
+    opened = open_workspace(workspace.root, {})
+    assert (opened.artifacts_url, opened.mlflow_uri) == ("mlflow-artifacts:/models", "http://mlflow:5000")
 
 
 def test_settings_of_the_endpoint_are_not_passed_over(workspace: Workspace) -> None:

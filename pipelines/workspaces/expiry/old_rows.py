@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 import pyarrow.compute as pc
 
-from data_contracts.ingestion.entries_under_way import entries_under_way
 from data_contracts.ingestion.quarantine_entries import TABLE
 from data_contracts.tables.stored_features import latest_runs
 from data_contracts.tables.table_access import FEATURES, table_names
+from data_contracts.upkeep.entries_under_way import entries_under_way
 from data_contracts.upkeep.row_deletion import delete_rows, up_to
 from data_contracts.upkeep.table_files import has_undated_rows
 from data_contracts.workspace import Workspace

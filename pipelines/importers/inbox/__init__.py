@@ -1,0 +1,1 @@
+"""The inbox: files that stay where they are after they were ingested."""
