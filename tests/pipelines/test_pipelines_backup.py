@@ -20,6 +20,7 @@ from data_contracts.records.outcome_records import OutcomeRow, append_outcome_ro
 from data_contracts.records.records import Prediction, add_records, open_records, predictions
 from data_contracts.records.twin_records import TwinCommand
 from data_contracts.tables import tables
+from data_contracts.tables.stored_features import table_of
 from data_contracts.twin_state.command_switch import (
     are_published,
     commands_home,
@@ -30,6 +31,7 @@ from data_contracts.twin_state.commands import latest_commands
 from data_contracts.workspace import Workspace, init_workspace, open_workspace
 from models.registry.registry import Registry
 from models.registry.store.moved_store import rewrite_prefix
+from pipelines.jobs.score import score_fleet
 from pipelines.workspaces.backup import back_up
 from pipelines.workspaces.manifest import CONTENT, MANIFEST
 from pipelines.workspaces.restore import restore
@@ -117,7 +119,9 @@ def test_a_restored_workspace_needs_nothing_else(plant: Any, tmp_path: Path) -> 
     (original.root / "forewarn.toml").write_text(settings)
     rewrite_prefix(original.root / "mlflow.db", str(original.root / "artifacts"), str(tmp_path / "models"))
     moved = open_workspace(original.root, {})
+    score_fleet(moved, "plant", as_of=plant.at(60))
     expected, versions = _golden_scores(moved), tables.versions(moved)
+    features = tables.read(moved, table_of("plant"))
     early = tables.read(moved, "telemetry/azure_machine", version=1)
     back_up(moved, tmp_path / "backup", now=NOW)
     result = restore(tmp_path / "backup", tmp_path / "restored", now=NOW)
@@ -127,6 +131,8 @@ def test_a_restored_workspace_needs_nothing_else(plant: Any, tmp_path: Path) -> 
     restored = open_workspace(tmp_path / "restored", {})
     assert _golden_scores(restored) == expected
     assert tables.versions(restored) == versions
+    assert len(features) == 12
+    pd.testing.assert_frame_equal(tables.read(restored, table_of("plant")), features)
     pd.testing.assert_frame_equal(tables.read(restored, "telemetry/azure_machine", version=1), early)
     assert 'span = "40d"' in (restored.root / "forewarn.toml").read_text()
     assert not [path for path in restored.root.iterdir() if path.stat().st_mode & 0o077 and path.suffix == ".db"]
