@@ -31,19 +31,23 @@ def open_records(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
 
     `busy_seconds` is the wait before it counts as locked.
     """
-    engine = open_to_copy(url, busy_seconds=busy_seconds)
-    with storage_errors(engine), engine.connect() as connection:
-        refuse_pending(engine, read_revision(connection) or head())
+    engine, revision = _open(url, busy_seconds)
+    refuse_pending(engine, revision)
     return engine
 
 
 def open_to_copy(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
     """Open the database as `open_records` does, even if a revision waits for `forewarn upgrade`."""
+    return _open(url, busy_seconds)[0]
+
+
+def _open(url: str, busy_seconds: float) -> tuple[sa.Engine, str]:
     engine = connect(url, busy_seconds)
     with storage_errors(engine):
-        if bring_up_to_date(engine, by_hand=False) == head():
+        revision = bring_up_to_date(engine, by_hand=False)
+        if revision == head():
             create_missing(engine)
-    return engine
+    return engine, revision
 
 
 def records_revision(url: str) -> str | None:

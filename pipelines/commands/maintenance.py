@@ -177,7 +177,7 @@ def prune(*, dry_run: Annotated[bool, Parameter(negative="")] = False, options: 
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.flows.expired_runs import prune_all
+    from pipelines.flows.expiry.expired_runs import prune_all
 
     workspace = options.open()
     return prune_all(workspace, settings_of(workspace), now=time_or_now(None), dry_run=dry_run)

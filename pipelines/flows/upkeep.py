@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pipelines.flows.entry import is_transient, open_workspace_and_settings, time_or_now
-from pipelines.flows.expired_runs import prune_all
+from pipelines.flows.expiry.expired_runs import prune_all
 from pipelines.upkeep.upkeep import run_upkeep
 
 

@@ -31,7 +31,7 @@ def prune(workspace: Workspace, settings: Settings, *, now: pd.Timestamp, dry_ru
     audits, decisions and the ledger are always kept, as are registered versions with their runs and the versions of
     tables that they were trained on, what a replay or a batch goes on with, and the last features of each recipe.
     `UsageError` if something is kept for less than what reads it looks back; `ModelError` while upkeep or a backup
-    runs. Runs of flows are Prefect's: see `pipelines.flows.expired_runs`.
+    runs. Runs of flows are Prefect's: see `pipelines.flows.expiry.expired_runs`.
     """
     for name, least, why in _least(settings):
         kept_for = getattr(settings.retention, name)

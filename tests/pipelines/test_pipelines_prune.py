@@ -124,7 +124,7 @@ def test_whatever_is_pruned_what_was_answered_still_is(plant: Any, monkeypatch: 
         features, held = load_features(workspace, "plant", digest), list_rows(workspace)
         assert features is not None
         then = [tables.read(workspace, each.table, version=each.version) for each in trained]
-        replayable = held[held["known_time"] > now - 30 * DAY].to_json(date_format="iso")
+        replayable = held[held["known_time"] > now - 30 * DAY].reset_index(drop=True).to_json(date_format="iso")
         return [
             features.as_of,
             features.features.tobytes(),

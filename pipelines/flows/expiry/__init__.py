@@ -1,0 +1,1 @@
+"""Runs of flows that are kept no longer."""
