@@ -102,6 +102,15 @@ def test_a_kept_workspace_gets_the_tables_of_the_records(tmp_path: Path) -> None
         assert len(predictions(open_records(url))) == before > 0
 
 
+def _make_unnoted(url: str) -> None:
+    """Make the tables of the first revision but for one, without a note, as programs before revisions did."""
+    directory = migrate._script_directory()
+    with connect(url, 1.0).begin() as connection:
+        migrate._run(connection, directory, list(migrate._scripts(directory, revisions.UNNOTED))[:1])
+        connection.execute(sa.text(f"DROP TABLE {revisions.VERSION_TABLE}"))
+        connection.execute(sa.text("DROP TABLE answers"))
+
+
 def _rows(url: str) -> list[Any]:
     with connect(url, 1.0).connect() as connection:
         return list(connection.execute(sa.text("SELECT * FROM predictions")))
@@ -110,9 +119,8 @@ def _rows(url: str) -> list[Any]:
 def test_what_noted_the_version_before_is_converted(tmp_path: Path) -> None:
     """A database that a program noted in its own table has a revision instead; one later than that is refused."""
     file = tmp_path / "records.db"
-    open_records(f"sqlite:///{file}")
+    _make_unnoted(f"sqlite:///{file}")
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute(f"DROP TABLE {revisions.VERSION_TABLE}")
         connection.execute("CREATE TABLE schema_versions (version INTEGER PRIMARY KEY, forewarn TEXT NOT NULL)")
         connection.execute("INSERT INTO schema_versions VALUES (1, '0.1.0')")
     assert records_revision(f"sqlite:///{file}") == revisions.UNNOTED
@@ -175,9 +183,7 @@ def _open(url: str, barrier: Any) -> None:
 def test_processes_that_open_at_once_migrate_once(make_database: Callable[[str], str]) -> None:
     """Tables from before revisions, opened by several processes at the same time, are brought up to date once."""
     url = make_database("together")
-    with open_records(url).begin() as connection:
-        connection.execute(sa.text(f"DROP TABLE {revisions.VERSION_TABLE}"))
-        connection.execute(sa.text("DROP TABLE answers"))
+    _make_unnoted(url)
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(3)
     processes = [context.Process(target=_open, args=(url, barrier)) for _ in range(3)]
