@@ -113,11 +113,11 @@ def test_a_database_that_cannot_be_used_is_named_with_the_reason(
     monkeypatch.setattr("models.registry.store.moved_store._BUSY_SECONDS", 0.1)
     file = stored / database
     needed = {
-        RECORDS: (["score", "--as-of", "2026-02-20"], ["why", "promotion"], ["tokens", "list"]),
+        RECORDS: (["why", "promotion"], ["tokens", "list"], ["score", "--as-of", "2026-02-20"]),
         REGISTRY: (["score", "--as-of", "2026-02-20"], ["models", "list"]),
     }
     with put_back(file), change(file) or nullcontext():
-        # Each use of a locked registry waits for it for some seconds.
+        # Who only reads records is not locked out, and each use of a locked registry waits for it for some seconds.
         for words in needed[database] if change is not locked else needed[database][-1:]:
             status, error = run(capsys, stored, *words)
             assert (status, error["error"]) == (1, "StorageError"), (words, error)
