@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -10,7 +10,8 @@ from urllib.parse import unquote
 from pydantic import Field
 
 from data_contracts.configuration.database import DatabaseSettings, given_settings, with_database_settings
-from data_contracts.configuration.places import read_toml
+from data_contracts.configuration.places import Source, read_toml
+from data_contracts.configuration.signing import SigningSettings, read_signing
 from data_contracts.configuration.sqlite_urls import sqlite_file, sqlite_url
 from data_contracts.configuration.values import build, configuration
 from data_contracts.configuration.workspace_version import read_workspace_version, write_workspace_version
@@ -72,6 +73,8 @@ class Workspace:
         MLflow's tracking and registry URI.
     artifacts_url
         Where MLflow keeps the files of its models: a folder or an artifact location.
+    signing
+        Whose signatures of registered versions count.
     """
 
     root: Path
@@ -79,6 +82,7 @@ class Workspace:
     records_url: str
     mlflow_uri: str
     artifacts_url: str
+    signing: SigningSettings = field(default_factory=SigningSettings)
 
     @property
     def prefect_home(self) -> Path:
@@ -133,7 +137,7 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
         The workspace's folder.
     environ
         Environment variables; ``FOREWARN_TABLES_URL``, ``FOREWARN_RECORDS_URL`` and ``FOREWARN_MLFLOW_URI`` override
-        the settings file.
+        the settings file, and so do FOREWARN_DATABASE_* and FOREWARN_SIGNING_*.
 
     Returns
     -------
@@ -157,7 +161,8 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
             "Create one with `forewarn init`, or name another with --workspace",
         )
     read_workspace_version(root)
-    (storage, database), home = _read_stores(settings, environ), root.resolve()
+    content, source = read_toml(settings)
+    (storage, database), home = _read_stores(content, source, environ), root.resolve()
 
     def store(name: str, variable: str, usual: str) -> str:
         written = getattr(storage, name)
@@ -173,6 +178,7 @@ def open_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
         records_url=with_database_settings(records, database),
         mlflow_uri=store("mlflow", "FOREWARN_MLFLOW_URI", sqlite_url(home / REGISTRY_FILE)),
         artifacts_url=str(home / ARTIFACTS_FOLDER) if artifacts is None else _from_home("artifacts", artifacts, home),
+        signing=read_signing(content, source, environ),
     )
 
 
@@ -214,9 +220,10 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _read_stores(settings: Path, environ: Mapping[str, str]) -> tuple[StorageSettings, dict[str, Any]]:
+def _read_stores(
+    content: Mapping[str, Any], source: Source, environ: Mapping[str, str]
+) -> tuple[StorageSettings, dict[str, Any]]:
     """Read where the stores are, and what is set of the database; the other sections are the flows' own."""
-    content, source = read_toml(settings)
     own = {name: table for name, table in content.items() if name in ("storage", "database")}
     file = build(_File, own, source)
     database, places = given_settings(own.get("database", {}), environ)

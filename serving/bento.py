@@ -27,7 +27,7 @@ from serving.deployment.model_choice import choose_served_model
 PACKAGES = ("data_contracts", "features", "models", "serving")
 # What no request needs: flows, the registry, the command line and plots.
 _EXCLUDED = ("cyclopts", "fastapi", "jinja2", "matplotlib", "mlflow", "prefect", "rich")
-_EXTRA = "postgres"
+_EXTRAS = ("postgres", "signing")
 _TEMPLATES = Path(__file__).parent / "container"
 
 
@@ -64,7 +64,8 @@ def build(workspace: Workspace, out: Path, *, model: str | None = None, version:
     with tempfile.TemporaryDirectory() as scratch:
         source, home = Path(scratch) / "src", Path(scratch) / "home"
         _copy_code(source)
-        bundle = bundle_model(source / FOLDER.name, name, number, artifact, golden_inputs)
+        signature = registry.packed_signature(name, number)
+        bundle = bundle_model(source / FOLDER.name, name, number, artifact, golden_inputs, signature)
         pinned = sorted(_pinned(_direct_requirements()))
         (source / "requirements.txt").write_text("\n".join(pinned) + "\n", encoding="utf-8")
         labels = {"model": name, "model_version": str(number), "model_digest": bundle.digest}
@@ -110,7 +111,7 @@ def _direct_requirements() -> Iterator[str]:
     for line in metadata.requires("forewarn") or ():
         requirement = Requirement(line)
         if requirement.marker is not None and _is_of_extra(requirement):
-            # Several pods share records, which a file does not allow.
+            # Several pods share records, which a file does not allow; and a signature is checked wherever it is loaded.
             requirement.marker = None
             yield str(requirement)
         elif canonicalize_name(requirement.name) not in _EXCLUDED:
@@ -118,9 +119,13 @@ def _direct_requirements() -> Iterator[str]:
 
 
 def _is_of_extra(requirement: Requirement) -> bool:
-    """Tell whether a requirement is of the extra that an endpoint needs, and installed here."""
+    """Tell whether a requirement is of an extra that an endpoint needs, and installed here."""
     marker = requirement.marker
-    if marker is None or marker.evaluate({"extra": ""}) or not marker.evaluate({"extra": _EXTRA}):
+    if (
+        marker is None
+        or marker.evaluate({"extra": ""})
+        or not any(marker.evaluate({"extra": each}) for each in _EXTRAS)
+    ):
         return False
     try:
         return bool(metadata.version(requirement.name))

@@ -63,7 +63,8 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContex
     from serving.prediction.predictor import Predictor
     from serving.prediction.shadow import Shadow, update_gauges
 
-    workspace, bundle = open_endpoint_workspace(settings.workspace, environ), find_bundled_model()
+    workspace = open_endpoint_workspace(settings.workspace, environ)
+    bundle = find_bundled_model(signing=workspace.signing)
     registry = bundle or FollowedRegistry(workspace)
     models = ModelCache(registry, bundle.name if bundle else settings.model or "")
     shadow, worker_status = Shadow(workspace, models, now), open_worker_status(workspace, settings.port)

@@ -40,6 +40,10 @@ class EnvironmentSource(EnvSettingsSource):
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return {name.lower(): text for name, text in self._environ.items() if text}
 
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ARG002 - pydantic gives all of these
+        """Leave a list to its own validator, which takes bare text; by default it would have to be JSON."""
+        return value
+
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
         """Read one value, or a section's."""
         prepared = super().prepare_field_value(field_name, field, value, value_is_complex)

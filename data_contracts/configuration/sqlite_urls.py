@@ -1,5 +1,6 @@
 """SQLAlchemy's URLs of SQLite files, whatever their path is made of."""
 
+import stat
 import time
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -43,7 +44,7 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def refuse_emptied(url: str, what: str) -> None:
-    """Raise a `StorageError` if a database's file is there and empty: SQLite would take it for a new one."""
+    """Raise a `StorageError` if a database's file is a folder, or is empty: SQLite would take it for a new one."""
     file = sqlite_file(url)
     if file is None:
         return
@@ -51,6 +52,12 @@ def refuse_emptied(url: str, what: str) -> None:
         status = file.stat()
     except OSError:
         return
+    if stat.S_ISDIR(status.st_mode):
+        raise StorageError(
+            f"{what} at {file}: that is a folder",
+            "the file of a database",
+            "Move the folder away, and restore the file from a backup; or name another place",
+        )
     if status.st_size or time.time() - status.st_mtime < _CREATED_WITHIN_S:
         return
     if file.with_name(f"{file.name}-wal").exists():

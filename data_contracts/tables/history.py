@@ -16,6 +16,8 @@ from data_contracts.tables import tables
 from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.blocks.stored_telemetry import StoredTelemetry, TelemetryQuery
 from data_contracts.tables.corrections import latest_records
+from data_contracts.tables.files.verification import refuse_damaged
+from data_contracts.tables.table_access import open_stored, storage
 from data_contracts.tables.telemetry import channels_among
 from data_contracts.workspace import Workspace
 
@@ -170,6 +172,7 @@ def read_history(
     as_of: pd.Timestamp | None = None,
     versions: Mapping[str, int] | None = None,
     start: pd.Timestamp | None = None,
+    checked: bool = False,
 ) -> History:
     """Read everything known about the assets of one type.
 
@@ -189,6 +192,8 @@ def read_history(
         The versions of the tables to read, where a table that is missing counts as empty; the latest if None.
     start
         Leave out telemetry with an event time up to this one.
+    checked
+        Compare the files that are read with their checksums first, as where a model learns of them.
 
     Returns
     -------
@@ -200,9 +205,9 @@ def read_history(
     NotFoundError
         If one of `assets` is unknown, or `plant` has no assets of the type.
     StorageError
-        If a table is corrupt.
+        If a table is corrupt, or a file that was to be checked is damaged.
     """
-    tables_read = _Tables(workspace, as_of, versions)
+    tables_read = _Tables(workspace, as_of, versions, checked=checked)
 
     def telemetry(chosen: Sequence[str] | None) -> pd.DataFrame:
         rows = tables_read.read(f"telemetry/{asset_type}", chosen, start)
@@ -221,6 +226,7 @@ def open_history(
     start: pd.Timestamp | None = None,
     block_rows: int | None = None,
     engine: BlockEngine | None = None,
+    checked: bool = False,
 ) -> History:
     """Read what is known about the assets of one type, and of their telemetry only where it is.
 
@@ -228,7 +234,7 @@ def open_history(
 
     Parameters
     ----------
-    workspace, asset_type, plant, as_of, versions, start
+    workspace, asset_type, plant, as_of, versions, start, checked
         As for `read_history`.
     block_rows
         How many rows of telemetry to read at a time, half a million if None; an asset with more is a block of its own.
@@ -245,9 +251,9 @@ def open_history(
     NotFoundError
         If `plant` has no assets of the type.
     StorageError
-        If a table is corrupt.
+        If a table is corrupt, or a file that was to be checked is damaged.
     """
-    tables_read = _Tables(workspace, as_of, versions)
+    tables_read = _Tables(workspace, as_of, versions, checked=checked)
 
     def telemetry(chosen: Sequence[str] | None) -> pd.DataFrame:
         table = f"telemetry/{asset_type}"
@@ -275,13 +281,17 @@ class _Tables:
     as_of: pd.Timestamp | None
     asked: Mapping[str, int] | None
     versions: dict[str, int] = field(default_factory=dict)
+    checked: bool = False  # whether files are compared with their checksums
 
     def read(self, table: str, assets: Sequence[str] | None, start: pd.Timestamp | None = None) -> pd.DataFrame:
         """Read the rows of some assets, or of all."""
         if self.asked is not None and table not in self.asked:
             return empty_table(self.workspace.contracts, table)
+        pinned = self._version(table)
+        if self.checked and table not in self.versions:
+            pinned = _refuse_damaged(self.workspace, table, pinned, start)
         frame, version = tables.read_versioned(
-            self.workspace, table, as_of=self.as_of, version=self._version(table), assets=assets, start=start
+            self.workspace, table, as_of=self.as_of, version=pinned, assets=assets, start=start
         )
         if version is not None:
             self.versions[table] = version
@@ -296,6 +306,16 @@ class _Tables:
 
     def _version(self, table: str) -> int | None:
         return None if self.asked is None else self.asked[table]
+
+
+def _refuse_damaged(workspace: Workspace, table: str, version: int | None, start: pd.Timestamp | None) -> int | None:
+    """Return the version that was checked; a `StorageError` if a file of it is damaged that a read would open."""
+    with storage(workspace, table):
+        stored = open_stored(workspace, table, version)
+        if stored is None:
+            return version
+        refuse_damaged(stored.delta, table, start=start)
+        return stored.version
 
 
 def _history(

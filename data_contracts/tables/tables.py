@@ -7,22 +7,19 @@ of telemetry, not its rows, and deletes only what is declared to be kept for a t
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import pandas as pd
 import pyarrow as pa
-from deltalake import (
-    CommitProperties,
-    DeltaTable,
-    PostCommitHookProperties,
-    Transaction,
-    WriterProperties,
-    write_deltalake,
-)
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import DeltaError
 
 from data_contracts.contract.contract_types import is_quality_column
 from data_contracts.contract.registered import empty_table
+from data_contracts.errors import StorageError
 from data_contracts.tables.arrow_frames import to_arrow, to_pandas, with_stored_version
+from data_contracts.tables.files.data_files import table_folder, write_file
+from data_contracts.tables.files.small_files import merge_small
 from data_contracts.tables.row_conditions import quoted, where
 from data_contracts.tables.table_access import (
     StoredRows,
@@ -49,7 +46,7 @@ _CONFIGURATION = {
     "delta.deletedFileRetentionDuration": "interval 2 hours",
 }
 # Small row groups, in order of event time, let a read of the last days skip most of a big file.
-_WRITER = WriterProperties(max_row_group_size=32_768, compression="ZSTD", compression_level=1)
+_ROW_GROUP = 32_768
 
 
 def append(
@@ -241,19 +238,35 @@ def create_table(workspace: Workspace, table: str, schema: pa.Schema) -> DeltaTa
 def commit_rows(target: DeltaTable, rows: pa.Table, marks: Mapping[str, int], *, checkpoints: bool = True) -> None:
     """Append rows and marks, of batches or of streams, in one commit on the version of `target`, or not at all.
 
-    Without `checkpoints` the caller writes those.
+    A `DeltaError` too where columns had to be added to the table first, which is a version of its own. Without
+    `checkpoints` the caller writes those.
     """
-    write_deltalake(
-        target,
-        rows,
-        mode="append",
-        schema_mode="merge",
-        writer_properties=_WRITER,
+    rows = _as_stored(target, rows)
+    target.create_write_transaction(
+        [write_file(table_folder(target), rows, "part", data_change=True, row_group_size=_ROW_GROUP)]
+        if len(rows)
+        else [],
+        "append",
+        target.schema(),
         commit_properties=CommitProperties(
             max_commit_retries=0, app_transactions=[Transaction(name, mark) for name, mark in marks.items()]
         ),
         post_commithook_properties=None if checkpoints else PostCommitHookProperties(create_checkpoint=False),
     )
+    with suppress(DeltaError):  # the rows are stored; who uses the table again opens it anew
+        target.update_incremental()
+
+
+def _as_stored(target: DeltaTable, rows: pa.Table) -> pa.Table:
+    """Give rows the types of the table's columns; a `DeltaError` after columns were added."""
+    types = {field.name: field.type for field in pa.schema(target.schema().to_arrow())}
+    missing = [field for field in rows.schema if field.name not in types]
+    if missing:
+        # Through another handle: the caller sees by its own that there is a new version, and tries again.
+        DeltaTable(target.table_uri).alter.add_columns(list(Schema.from_arrow(pa.schema(missing)).fields))
+        raise DeltaError(f"the columns {', '.join(field.name for field in missing)} were added first")
+    schema = pa.schema([field.with_type(types[field.name]) for field in rows.schema])
+    return rows if schema.equals(rows.schema) else rows.cast(schema)
 
 
 def _has_new_version(workspace: Workspace, table: str, seen: DeltaTable | None) -> bool:
@@ -265,7 +278,9 @@ def _compact_periodically(delta: DeltaTable, table: str) -> None:
     if (delta.version() + 1) % _COMPACT_EVERY:
         return
     try:
-        delta.optimize.compact(target_size=_COMPACTED_BYTES, writer_properties=_WRITER)
-    except DeltaError as error:
+        merge_small(delta, table, _COMPACTED_BYTES, row_group_size=_ROW_GROUP)
+    except StorageError as error:
+        _LOGGER.warning("the small files of %s were not compacted: %s", table, error)
+    except (DeltaError, OSError) as error:
         # The batch is stored nevertheless. Mostly another process is compacting the same files.
         _LOGGER.info("the small files of %s were not compacted: %s", table, error)

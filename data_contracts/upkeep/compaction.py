@@ -13,6 +13,7 @@ import pandas as pd
 from deltalake import DeltaTable
 
 from data_contracts.progress import ProgressCallback, silent
+from data_contracts.tables.files.verification import refuse_damaged
 from data_contracts.tables.table_access import REWRITTEN, open_to_read, storage
 from data_contracts.upkeep.exchange import exchange
 from data_contracts.upkeep.sorted_files import write_sorted
@@ -69,6 +70,8 @@ def compact(
         made, made_size, postponed = 0, 0, 0
         for number, group in enumerate(groups):
             progress(f"rewriting {table}", number, len(groups))
+            # What is written anew has a checksum of its own, which would vouch for the damage.
+            refuse_damaged(delta, table, paths={file.path for file in group})
             new = write_sorted(file_system(delta), dataset(delta, group).to_table(), data_change=False)
             if exchange(workspace, table, group, (new,), {REWRITTEN: None}, data_change=False) is None:
                 postponed += 1

@@ -14,6 +14,7 @@ from deltalake.transaction import AddAction
 from data_contracts.contract.contract_types import STORED_VERSION
 from data_contracts.tables import tables
 from data_contracts.tables.arrow_frames import to_pandas
+from data_contracts.tables.files.verification import refuse_damaged
 from data_contracts.tables.row_conditions import where
 from data_contracts.tables.table_access import (
     DELETED,
@@ -95,6 +96,7 @@ def delete_expired(workspace: Workspace, table: str, expired: Expired, *, dry_ru
         rows, size = sum(part.rows for part in parts), sum(part.file.size for part in parts)
         if delta is None or dry_run or not parts:
             return Deletion(rows, len(parts), size)
+        refuse_damaged(delta, table, paths={part.file.path for part in parts if not part.is_whole})
         new = [_rest(delta, part.file, expired) for part in parts if not part.is_whole]
         before = delta.transaction_version(DELETED_FROM), delta.transaction_version(DELETED_UNTIL)
         first = min(part.first_stored for part in parts)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from data_contracts.configuration.sqlite_faults import sqlite_remedy, with_disk_state
+from data_contracts.configuration.sqlite_urls import sqlite_file
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace
 from models.registry.store.store_schema import other_schema
@@ -55,7 +57,7 @@ def storage_errors(workspace: Workspace) -> Iterator[None]:
         # MLflow wraps the database's error, which is the one that says what to do.
         cause = error.__cause__ if type(error).__name__ == "MlflowException" and error.__cause__ else error
         cause = getattr(cause, "orig", None) or cause
-        reason = (str(cause).splitlines() or [""])[0][:200]
+        reason = with_disk_state((str(cause).splitlines() or [""])[0][:200], sqlite_file(workspace.mlflow_uri))
         if _OTHER_SCHEMA in str(error):
             raise other_schema(workspace) from error
         raise StorageError(
@@ -75,13 +77,8 @@ def is_uncreated(uri: str) -> bool:
 
 
 def _remedy(reason: str) -> str:
-    if "not a database" in reason or "malformed" in reason:
-        return "The file is damaged: move it away, and restore it from a backup"
-    if "readonly" in reason:
-        return "Make the file and its folder writable, or name another workspace with --workspace"
-    if "locked" in reason:
-        return "Another program holds it: end that one, or try again"
-    return "See `forewarn doctor`; its folder may not be writable, or FOREWARN_MLFLOW_URI may name another place"
+    usual = "See `forewarn doctor`; its folder may not be writable, or FOREWARN_MLFLOW_URI may name another place"
+    return sqlite_remedy(reason) or usual
 
 
 def _is_from_store(error: Exception) -> bool:

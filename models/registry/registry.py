@@ -18,13 +18,29 @@ import numpy as np
 
 from data_contracts.configuration.private_files import create_private
 from data_contracts.configuration.sqlite_urls import refuse_emptied
-from data_contracts.errors import NotFoundError, did_you_mean
+from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.experiment.training_data import deleted_tables
 from models.refitting.tags import REFIT_OF, refit_of
 from models.registry.mlflow_store import active_store, is_missing, is_uncreated, storage_errors
 from models.registry.revision import Revision, package_folders
-from models.registry.store.file_digests import FILES_DIGEST, MODEL_DIGEST, check_files, files_digest
+from models.registry.signatures.version_signature import (
+    SIGNATURE,
+    check_entry,
+    read_signature,
+    sign_entry,
+    signed_by,
+    signing_key,
+)
+from models.registry.store.file_digests import (
+    FILES_DIGEST,
+    GOLDEN_DIGEST,
+    MODEL_DIGEST,
+    check_files,
+    check_golden,
+    file_sha256,
+    files_digest,
+)
 from models.registry.store.moved_store import own_path, rewrite_moved, rewrite_moved_if_writable
 from models.registry.store.store_schema import refuse_other_schema
 from models.registry.version_files import artifact_folder, condition, down_after_failure, signature
@@ -38,6 +54,7 @@ if TYPE_CHECKING:
     from models.artifact.artifact import Artifact
     from models.artifact.golden_inputs import GoldenInputs
     from models.outcomes.error_rates import ErrorRates
+    from models.registry.signatures.keys import PrivateKey
     from models.training.training import Trained
 
 CHAMPION, CHALLENGER, PREVIOUS, SHADOW = "champion", "challenger", "previous", "shadow"
@@ -94,7 +111,7 @@ class Registry:
         self._opened: MlflowClient | None = None
 
     def register(self, trained: "Trained", *, revision: Revision) -> int:
-        """Register a trained model with everything needed to trust and to reproduce it.
+        """Register a trained model with everything needed to trust and to reproduce it, signed if a key is set.
 
         The first version of a name gets no alias: promotion is a separate decision.
 
@@ -114,10 +131,13 @@ class Registry:
         ------
         StorageError
             If MLflow's store cannot be used.
+        UsageError
+            If the key to sign with cannot be used.
         """
+        from models.artifact.golden_inputs import FILE as GOLDEN_FILE
         from models.registry.run_record import version_tags, write_run_files
 
-        name = trained.experiment.model_name
+        name, key = trained.experiment.model_name, signing_key(self.workspace)
         tags = version_tags(trained, revision)
         with storage_errors(self.workspace):
             # The workspace may have been mounted at another path since, and MLflow would write there.
@@ -128,7 +148,10 @@ class Registry:
             self._run(trained.experiment.name, trained.artifact.estimator) as run_id,
         ):
             self._log_figures(run_id, trained, tags)
-            self._client.log_artifacts(run_id, str(write_run_files(trained, tags, Path(scratch) / "files")))
+            files = write_run_files(trained, tags, Path(scratch) / "files")
+            if trained.golden is not None:
+                tags[GOLDEN_DIGEST] = file_sha256(files / GOLDEN_FILE)
+            self._client.log_artifacts(run_id, str(files))
             logged = self._log_model(trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
             with self._local_copy(logged.artifact_path) as folder:
                 tags[FILES_DIGEST] = files_digest(folder)
@@ -138,7 +161,56 @@ class Registry:
                 entry = self._client.create_model_version(
                     name, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id
                 )
+            if key is not None:
+                self._sign(name, int(entry.version), key)
         return int(entry.version)
+
+    def refuse_unusable_key(self, *, needed: bool = False) -> None:
+        """Raise UsageError if the key that new versions are signed with cannot be used: before hours of training.
+
+        `needed` if the version is to be loaded at once, for which it may have to be signed.
+        """
+        if signing_key(self.workspace) is None and needed and self.workspace.signing.required:
+            raise UsageError(
+                "signing.required without signing.key",
+                "a key to sign the new version with, as it is loaded to be compared",
+                "Set signing.key where models are retrained",
+            )
+
+    def sign(self, name: str, version: int, *, key: str = "") -> str:
+        """Sign a version, whoever signed it before, with the key of the settings or of a file; return the public key.
+
+        ModelError if its files are not those that were registered; UsageError if there is no key, or it cannot be used.
+        """
+        from models.artifact.artifact import Artifact
+
+        private, entry = signing_key(self.workspace, key), self._version(name, version)
+        if private is None:
+            raise UsageError(
+                "no key to sign with",
+                "a private key",
+                "Name its file with --key or in signing.key; `forewarn models keygen FILE` makes one",
+            )
+        with storage_errors(self.workspace), self._model_folder(entry) as folder:
+            check_files(folder, entry.tags, f"{name} {version}")
+            if FILES_DIGEST not in entry.tags:
+                # Versions once had only the digest of their artifact, which its loading compares.
+                Artifact.load(artifact_folder(folder), digest=entry.tags[MODEL_DIGEST], trial=True)
+                self._client.set_model_version_tag(name, str(version), FILES_DIGEST, files_digest(folder))
+            self._sign(name, version, private)
+        return private.public.text
+
+    def packed_signature(self, name: str, version: int) -> dict[str, Any] | None:
+        """Return the signature of a version, with what it is of, to be packed with it; None if it has none."""
+        from models.registry.signatures.bundled_signature import packed
+
+        entry = self._version(name, version)
+        text = entry.tags.get(SIGNATURE)
+        return None if text is None else packed(entry, read_signature(text, f"{name} {version}"))
+
+    def _sign(self, name: str, version: int, key: "PrivateKey") -> None:
+        signature = sign_entry(self._client.get_model_version(name, str(version)), key)
+        self._client.set_model_version_tag(name, str(version), SIGNATURE, signature.to_json())
 
     def load(self, name: str, version: int | str, *, trial: bool = False) -> LoadedModel:
         """Load a version.
@@ -161,15 +233,15 @@ class Registry:
         NotFoundError
             If there is no such model, version or alias.
         ModelError
-            If its files are not those that were registered; they are compared before any is opened.
+            If its signature is damaged, or is missing or by somebody else where one is required, or its files are not
+            those that were registered; both are looked at before any file is opened.
         """
         # The learners take seconds to import, and aliases and tags need none of them.
         from models.artifact.artifact import Artifact
         from models.outcomes.reference_tags import read_reference
 
         entry = self._version(name, version)
-        with storage_errors(self.workspace), self._model_folder(entry) as folder:
-            check_files(folder, entry.tags, f"{name} {entry.version}")
+        with storage_errors(self.workspace), self._checked_folder(entry) as folder:
             artifact = Artifact.load(
                 artifact_folder(folder),
                 digest=entry.tags[MODEL_DIGEST],
@@ -179,11 +251,26 @@ class Registry:
             )
         return LoadedModel(name, int(entry.version), artifact, read_reference(entry.tags), dict(entry.tags))
 
+    def check_version(self, name: str, version: int) -> tuple[int, int]:
+        """Compare signature, files and golden inputs of a version with what was registered; return files and bytes.
+
+        ModelError if one of them is another.
+        """
+        entry = self._version(name, version)
+        with storage_errors(self.workspace), self._checked_folder(entry) as folder:
+            sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
+        if GOLDEN_DIGEST in entry.tags:
+            from models.artifact.golden_inputs import FILE
+
+            with self.run_file(name, version, FILE) as file:
+                check_golden(file, entry.tags, f"{name} {version}")
+        return len(sizes), sum(sizes)
+
     def recipe(self, name: str, version: int | str) -> "Recipe":
         """Return the recipe of a version, by number or alias, without loading its model."""
         from models.artifact.model_json import read_recipe
 
-        with storage_errors(self.workspace), self._model_folder(self._version(name, version)) as folder:
+        with storage_errors(self.workspace), self._checked_folder(self._version(name, version)) as folder:
             return read_recipe(artifact_folder(folder))
 
     def tags(self, name: str, version: int | str) -> dict[str, str]:
@@ -192,11 +279,13 @@ class Registry:
 
     def golden_inputs(self, name: str, version: int | str) -> "GoldenInputs | None":
         """Return the rows with the scores recorded at a version's registration; None if it has none."""
-        if "golden_inputs" not in self.tags(name, version):
+        tags = self.tags(name, version)
+        if "golden_inputs" not in tags:
             return None
         from models.artifact.golden_inputs import FILE, GoldenInputs
 
         with self.run_file(name, version, FILE) as file:
+            check_golden(file, tags, f"{name} {version}")
             return GoldenInputs.read(file)
 
     def champion(self, name: str) -> int | None:
@@ -419,6 +508,14 @@ class Registry:
                 raise _no_version(name, version, [str(entry["version"]) for entry in self.versions(name)]) from error
 
     @contextlib.contextmanager
+    def _checked_folder(self, version: "ModelVersion") -> Iterator[Path]:
+        """Yield MLflow's folder of a version, once its signature and all of its files are what they have to be."""
+        check_entry(self.workspace.signing, version)
+        with self._model_folder(version) as folder:
+            check_files(folder, version.tags, f"{version.name} {version.version}")
+            yield folder
+
+    @contextlib.contextmanager
     def _model_folder(self, version: "ModelVersion") -> Iterator[Path]:
         """Yield MLflow's folder of a version: in place when it lies on this machine, otherwise downloaded."""
         with self._local_copy(self._client.get_model_version_download_uri(version.name, version.version)) as folder:
@@ -445,6 +542,8 @@ class Registry:
         # Only where it is not: nothing is deleted unless that was declared.
         if deleted_tables(self.workspace, version.tags):
             tags["reproducible"] = False
+        if (signer := signed_by(self.workspace.signing, version)) is not None:
+            tags["signed_by"] = signer
         return {"model": version.name, "version": int(version.version), "aliases": aliases, **tags, **listed}
 
 

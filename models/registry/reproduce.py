@@ -159,6 +159,7 @@ def training_history(
         as_of=pd.Timestamp(tags["known_until"]),
         versions=json.loads(tags["data_version"]) or None,
         start=start,
+        checked=True,
     )
 
 

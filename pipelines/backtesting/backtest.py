@@ -98,7 +98,7 @@ def run_backtest(
     costs = _prices(experiment, config, settings)
     gates = gates_for(experiment.target, settings.retrain)
     rules, left_out = _select_rules(config, settings, gates, costs)
-    history = open_history(workspace, experiment.data.asset_type, plant=experiment.data.plant)
+    history = open_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, checked=True)
     if clock_of(history.contract).cycle is not None:
         raise ModelError(
             f"the times of {history.asset_type} count cycles, of each asset from its own beginning",

@@ -124,6 +124,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.models.shadows:shadow",
         "Let a version score the endpoint's traffic without answering, or report how such versions compare.",
     ),
+    "models.keygen": ("pipelines.commands.models.signatures:keygen", "Make a key to sign versions with."),
+    "models.sign": ("pipelines.commands.models.signatures:sign", "Sign a registered version."),
     "models.delete": ("pipelines.commands.models.versions:delete", "Delete a version that has no alias."),
     "tokens.create": ("pipelines.commands.tokens:create", "Create a token for a program that calls the endpoint."),
     "tokens.list": ("pipelines.commands.tokens:listed", "List the tokens with their scopes."),
@@ -206,7 +208,7 @@ GROUPS = {
     "data": "Look at what is stored.",
     "import": "Bring data into the workspace.",
     "quarantine": "List, export and replay quarantined rows.",
-    "models": "List, promote, roll back, shadow and delete registered models.",
+    "models": "List, promote, roll back, shadow, sign and delete registered models.",
     "tokens": "Create, list and revoke tokens for the endpoint.",
     "twins": "Show and override the states of assets; import and compare their twins.",
 }

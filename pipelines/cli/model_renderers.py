@@ -36,6 +36,7 @@ def versions(entries: Sequence[Mapping[str, Any]]) -> Group:
             aliases = ", ".join(entry["aliases"]) or "-"
             estimator = entry["estimator"] or "-"
             estimator += f", refit of {entry['refit_of']}" if "refit_of" in entry else ""
+            estimator += f", signed by {entry['signed_by']}" if "signed_by" in entry else ""
             table.add_row(str(entry["version"]), aliases, estimator, until, *metrics)
         parts += [Text(str(model), style="bold"), table]
     return Group(*parts)

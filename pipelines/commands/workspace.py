@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from data_contracts.errors import ForewarnError
 from pipelines.cli.options import DEFAULTS, Shared
@@ -104,17 +106,33 @@ def init(*, options: Shared = DEFAULTS) -> InitResult:
     return InitResult(init_workspace(options.workspace).root, new)
 
 
-def doctor(*, options: Shared = DEFAULTS) -> DoctorResult:
+def doctor(
+    *,
+    deep: Annotated[bool, Parameter(negative="")] = False,
+    backups: Path | None = None,
+    options: Shared = DEFAULTS,
+) -> Any:
     """Show versions, settings and their source, unknown variables, which stores are reachable, and what is slow.
 
     Parameters
     ----------
+    deep : bool
+        Read everything instead: all files of all tables and registered versions are compared with their checksums, and
+        the databases are checked; exit status 1 if something is damaged.
+    backups : Path, optional
+        With --deep, a folder of backups in which copies that are whole are looked for.
     options : Options
         The workspace and the form of the output.
     """
     from pipelines.settings.settings import read_settings, setting_sources, unknown_variables
 
     workspace = options.open()
+    if deep:
+        from pipelines.terminal.progress import bars
+        from pipelines.workspaces.deep_check import check_deeply
+
+        with bars() as progress:
+            return check_deeply(workspace, backups=backups, progress=progress)
     settings = read_settings(workspace, os.environ)
     sources = (
         {"setting": each.name, "value": each.value, "source": each.source, "variable": each.variable}

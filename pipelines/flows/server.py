@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from data_contracts.configuration.sqlite_faults import find_faults, sqlite_remedy
 from data_contracts.errors import StorageError, UsageError
 from data_contracts.workspace import Workspace
 from pipelines.flows.environment import forget_server, is_healthy, remember_server
@@ -21,7 +22,7 @@ DEPLOYMENT = "forewarn"
 _API_URL = "PREFECT_API_URL"
 _START_SECONDS = 120
 _PAGE_SIZE = 200
-_LOG = "server.log"
+_LOG, _DATABASE = "server.log", "prefect.db"
 
 
 @contextlib.contextmanager
@@ -57,6 +58,7 @@ def _server_process(port: int, *options: str) -> Iterator[None]:
     command += ["--host", "127.0.0.1", "--port", str(port), *options]
     log = Path(os.environ["PREFECT_HOME"]) / _LOG
     log.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_damaged(log.parent / _DATABASE)
     with (
         _exit_on_sigterm(),
         log.open("wb") as output,
@@ -132,6 +134,19 @@ def end_leftover_runs() -> None:
             ):
                 for run in runs:
                     client.set_flow_run_state(run.id, end, force=True)
+
+
+def _refuse_damaged(database: Path) -> None:
+    """Raise a `StorageError` if Prefect's database is damaged or held: its server would only not start."""
+    faults = find_faults(database, "quick_check") if database.is_file() and database.stat().st_size else ()
+    if not faults:
+        return
+    held = sqlite_remedy(faults[0]) if "locked" in faults[0] else ""
+    raise StorageError(
+        f"Prefect's database at {database} cannot be used ({faults[0]})",
+        "a database that can be opened and read",
+        held or f"Move {database.parent} away: it holds only the history of runs, and is created anew",
+    )
 
 
 def _check_port_is_free(port: int) -> None:

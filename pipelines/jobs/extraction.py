@@ -55,7 +55,7 @@ def extract_features(
     """
     _check_new_or_empty(folder)
     data = experiment.data
-    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now, engine=engine)
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now, engine=engine, checked=True)
     known_until = latest_known_time(history)
     history = history.as_of(known_until)
     samples = draw_samples(experiment, history, known_until)

@@ -126,6 +126,7 @@ def _train_challenger(
     # The name is the champion's, whatever the experiment was called.
     experiment = replace(experiment, model=champion.model.name)
     registry = Registry(workspace)
+    registry.refuse_unusable_key(needed=True)
     trained = train(experiment, holdout.history, known_until=holdout.now, progress=progress)
     version = registry.register(trained, revision=code_revision())
     registry.set_alias(champion.model.name, CHALLENGER, version)

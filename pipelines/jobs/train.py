@@ -112,6 +112,7 @@ def train_experiment(
     exit status is 1 if reports match no telemetry. The features are computed by `engine`, in this process if None.
     """
     registry, name = Registry(workspace), experiment.model_name
+    registry.refuse_unusable_key()
     if insist and (present := registry.champion(name)) is not None:
         raise UsageError(
             f"version {present} is the champion of {name}",
@@ -119,7 +120,7 @@ def train_experiment(
             "Train without --promote, compare, then see `forewarn models promote`",
         )
     data = experiment.data
-    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now, engine=engine)
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now, engine=engine, checked=True)
     unmatched = find_unmatched(workspace)
     try:
         trained = train(experiment, history, progress=progress)
@@ -128,6 +129,9 @@ def train_experiment(
     version = registry.register(trained, revision=code_revision())
     present = registry.champion(name)
     judged = _judged(judge_first(trained.evaluation.metrics), present, insist=insist)
+    if judged.accepted and workspace.signing.required and not workspace.signing.key:
+        unsigned = f"It is not signed yet; see `forewarn models sign {version}`, then promote it."
+        judged = FirstChampion(False, f"{judged.reason} {unsigned}")
     if judged.accepted:
         promote(
             registry,

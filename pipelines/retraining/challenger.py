@@ -79,7 +79,7 @@ def hold_out(workspace: Workspace, model_name: str, settings: Settings, *, now: 
     """Hold out the latest part of what is known at `now` of a model's champion."""
     champion = load_champion(workspace, model_name)
     data = champion.experiment.data
-    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now)
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now, checked=True)
     history = with_predicted_failures(champion.experiment, history)
     alarm_terms = terms(champion, history, settings, now=now)
     length = challenger_holdout(history, settings, alarm_terms, now=now, urgent=urgent)

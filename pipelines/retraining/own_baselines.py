@@ -80,7 +80,7 @@ def hand_over_baselines(
         artifact = champion.model.artifact
         learned_until = detector_learned_until(champion.model.tags)
         since = learned_until - 2 * span - artifact.recipe.lookback
-        history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=since)
+        history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=since, checked=True)
         dropped = _replaced(artifact.baselines, history, now)
         kept = {asset: own for asset, own in artifact.baselines.items() if asset not in dropped}
         tags = champion.model.tags

@@ -127,6 +127,7 @@ def _registered(job: Refit) -> int | None:
 def _register(job: Refit) -> int:
     """Fit and register the refit, with its agreement among its tags."""
     registry, promotion = job.registry, job.promotion
+    registry.refuse_unusable_key(needed=True)
     judged = monitored_model(registry.load(promotion.model_name, promotion.to_version))
     history = _history(job, judged)
     alarm_terms = terms(judged, with_predicted_failures(judged.experiment, history), job.settings, now=promotion.at)
@@ -151,7 +152,8 @@ def _history(job: Refit, judged: MonitoredModel) -> History:
     """Read what was known at the promotion, at the table versions of then."""
     data, promotion = judged.experiment.data, job.promotion
     versions: Mapping[str, int] | None = promotion.data_versions or None
-    return open_history(job.workspace, data.asset_type, plant=data.plant, as_of=promotion.at, versions=versions)
+    place = job.workspace, data.asset_type
+    return open_history(*place, plant=data.plant, as_of=promotion.at, versions=versions, checked=True)
 
 
 def _evidence(job: Refit, measured: RefitAgreement | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from data_contracts.configuration.database import DatabaseSettings
 from data_contracts.configuration.environment import EnvironmentSettings, EnvironmentSource
 from data_contracts.configuration.places import Source, read_toml
 from data_contracts.configuration.schemas import json_schema, property_at
+from data_contracts.configuration.signing import SigningSettings
 from data_contracts.configuration.values import build
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.workspace import SETTINGS_FILE, StorageSettings, Workspace
@@ -60,6 +61,7 @@ class Settings(EnvironmentSettings):
 
     storage: StorageSettings = StorageSettings()
     database: DatabaseSettings = DatabaseSettings()
+    signing: SigningSettings = SigningSettings()
     monitor: MonitorSettings = MonitorSettings()
     drift: DriftSettings = DriftSettings()
     retrain: RetrainSettings = RetrainSettings()

@@ -1,16 +1,17 @@
 """The model packed with the endpoint's code in a bento: served without a registry, and never replaced.
 
-bundled_model/manifest.json          its name, version and digest
+bundled_model/manifest.json          its name, version and digest, and the version's signature, if it has one
 bundled_model/model/                 the artifact
 bundled_model/golden_inputs.parquet  rows with the scores it gave when it was registered, if it has any
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data_contracts.configuration.signing import SigningSettings
 from data_contracts.errors import NotFoundError
 from data_contracts.workspace import Workspace, init_workspace, open_workspace
 
@@ -40,6 +41,8 @@ class BundledModel:
     name: str
     version: int
     digest: str
+    signature: Mapping[str, Any] | None = None
+    signing: SigningSettings = field(default_factory=SigningSettings)
 
     def alias_map(self, name: str) -> Mapping[str, int]:
         """Return all aliases of a model with their versions."""
@@ -50,6 +53,7 @@ class BundledModel:
     def load(self, name: str, version: int, *, trial: bool = False) -> LoadedBundle:
         """Load the bundled version; NotFoundError for another one, ModelError if its digest is not the manifest's.
 
+        ModelError too if its signature is damaged, or is missing or by somebody else where one is required.
         With `trial` its trees are opened by a process of its own first.
         """
         # The process that starts the workers needs only the name, and must not wait for LightGBM to be imported.
@@ -57,7 +61,15 @@ class BundledModel:
 
         if (name, version) != (self.name, self.version):
             raise NotFoundError(f"no {name} version {version}", f"{self.name} version {self.version}", "Build it anew")
+        self._check_signature()
         return LoadedBundle(Artifact.load(self.folder / _MODEL, digest=self.digest, trial=trial))
+
+    def _check_signature(self) -> None:
+        if self.signature is None and not self.signing.required:
+            return
+        from models.registry.signatures.bundled_signature import check_bundled
+
+        check_bundled(self.signing, self.signature, self.name, self.version, self.digest)
 
     def golden_inputs(self, name: str, version: int) -> "GoldenInputs | None":  # noqa: ARG002 - as of a registry
         """Return rows with the scores that the version gave when it was registered; None if it has none."""
@@ -67,13 +79,14 @@ class BundledModel:
         return GoldenInputs.read(file) if file.is_file() else None
 
 
-def find_bundled_model(folder: Path = FOLDER) -> BundledModel | None:
-    """Find the model packed with this code; None in a checkout."""
+def find_bundled_model(folder: Path = FOLDER, signing: SigningSettings | None = None) -> BundledModel | None:
+    """Find the model packed with this code, with the workspace's settings of signatures; None in a checkout."""
     manifest = folder / _MANIFEST
     if not manifest.is_file():
         return None
     content: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
-    return BundledModel(folder, content["name"], content["version"], content["digest"])
+    identity = content["name"], content["version"], content["digest"]
+    return BundledModel(folder, *identity, content.get("signature"), signing or SigningSettings())
 
 
 def open_endpoint_workspace(root: Path, environ: Mapping[str, str]) -> Workspace:
@@ -84,12 +97,19 @@ def open_endpoint_workspace(root: Path, environ: Mapping[str, str]) -> Workspace
 
 
 def bundle_model(
-    folder: Path, name: str, version: int, artifact: "Artifact", golden_inputs: "GoldenInputs | None"
+    folder: Path,
+    name: str,
+    version: int,
+    artifact: "Artifact",
+    golden_inputs: "GoldenInputs | None",
+    signature: Mapping[str, Any] | None = None,
 ) -> BundledModel:
-    """Write a model and its manifest to a folder."""
+    """Write a model and its manifest to a folder, with the signature of its version."""
     artifact.save(folder / _MODEL)
     if golden_inputs is not None:
         golden_inputs.save(folder / _GOLDEN_INPUTS)
     manifest = {"name": name, "version": version, "digest": artifact.digest}
+    if signature is not None:
+        manifest["signature"] = signature
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    return BundledModel(folder, name, version, artifact.digest)
+    return BundledModel(folder, name, version, artifact.digest, signature)

@@ -27,7 +27,7 @@ from models.registry.promotion import delete_version, promote
 from models.registry.registry import CHAMPION, Registry
 from models.registry.reproduce import largest_difference, reproduce
 from models.registry.revision import Revision, code_revision
-from models.registry.store.file_digests import FILES_DIGEST, MODEL_DIGEST, files_digest
+from models.registry.store.file_digests import FILES_DIGEST, GOLDEN_DIGEST, MODEL_DIGEST, files_digest
 from models.training.training import Trained, train
 
 Describe = Callable[..., Experiment]
@@ -257,6 +257,9 @@ def test_a_version_is_proven_before_it_takes_over_and_deleted_once_nothing_names
     assert golden is not None
     with registry.run_file(name, 2, "golden_inputs.parquet") as file:
         replace(golden, scores=golden.scores / 2).save(file)
+    with pytest.raises(ModelError, match="golden inputs of small-plant 2 that are not the registered ones"):
+        promote_over(2, 1)
+    registry._client.delete_model_version_tag(name, "2", GOLDEN_DIGEST)  # as versions once were
     with pytest.raises(ModelError, match="version 2 scores"):
         promote_over(2, 1)
     assert registry.champion(name) == 1

@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
+from data_contracts.configuration.signing import SigningSettings
 from data_contracts.errors import ModelError, NotFoundError, UsageError
 from data_contracts.workspace import Workspace
 from models.artifact.artifact import Artifact
 from models.registry.registry import CHAMPION, Registry
-from serving.bento import build
+from models.registry.signatures.keys import make_key
+from models.registry.signatures.version_signature import SIGNATURE
+from serving.bento import _is_of_extra, build
 from serving.deployment.bundled_model import FOLDER, bundle_model, find_bundled_model
 
 pytestmark = pytest.mark.slow
@@ -116,6 +120,38 @@ def test_a_bundled_model_that_was_changed_is_refused(artifacts: tuple[Artifact, 
     assert bundle is not None
     with pytest.raises(ModelError, match="digest"):
         bundle.load("tiny", 1)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_bundled_model_is_signed_as_its_version_was(
+    registry: Registry, artifacts: tuple[Artifact, Artifact], tmp_path: Path
+) -> None:
+    """What the registry's version was signed with is checked without the registry, and is of that model alone."""
+    key = make_key(tmp_path / "key").public
+    registry.sign("tiny", 1, key=str(tmp_path / "key"))
+    signature = registry.packed_signature("tiny", 1)
+    registry._client.delete_model_version_tag("tiny", "1", SIGNATURE)
+    demanded = SigningSettings(signers=(f"{key.text} release",), required=True)
+    for bundled, number, refused in ((signature, 1, ""), (None, 1, "not signed"), (signature, 2, "damaged")):
+        folder = tmp_path / f"{number}-{bundled is None}"
+        bundle_model(folder, "tiny", number, artifacts[0], None, bundled)
+        bundle = find_bundled_model(folder, demanded)
+        assert bundle is not None
+        if refused:
+            with pytest.raises(ModelError, match=refused):
+                bundle.load("tiny", number)
+        else:
+            assert bundle.load("tiny", number).artifact == artifacts[0]
+    # The other artifact with its own digest in the manifest.
+    other = bundle_model(tmp_path / "other", "tiny", 1, artifacts[1], None, signature)
+    with pytest.raises(ModelError, match="damaged"):
+        other.load("tiny", 1)
+
+
+def test_a_bento_has_what_checks_signatures() -> None:
+    """MLflow brings the package elsewhere, and a bento goes without MLflow."""
+    assert _is_of_extra(Requirement('cryptography>=43; extra == "signing"'))
+    assert not _is_of_extra(Requirement('boto3; extra == "s3"'))
 
 
 def test_a_checkout_has_no_bundled_model() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from data_contracts.configuration.sqlite_faults import sqlite_remedy, with_disk_state
+from data_contracts.configuration.sqlite_urls import sqlite_file
 from data_contracts.errors import StorageError
 from data_contracts.records.database.database_url import shown_url
 
@@ -29,9 +31,6 @@ _REMEDIES = (
     (("57014",), "It takes longer than database.statement_timeout_seconds: raise that, or read a shorter time"),
     (("22001",), "Shorten that name: names of assets and models have 255 characters at most"),
     (("57P03", "starting up", "shutting down", "57P01"), "The server is starting or stopping: try again"),
-    (("locked", "busy"), "Another program holds it: end that one, or try again. Nothing of this call was stored"),
-    (("malformed", "not a database"), "The file is damaged: move it away, and restore it from a backup"),
-    (("unable to open", "readonly"), "Check that its folder exists and is writable"),
 )  # fmt: skip
 _OTHER = "Check that the database is running and FOREWARN_RECORDS_URL is right"
 
@@ -48,10 +47,12 @@ def storage_errors(engine: sa.Engine) -> Iterator[None]:
             "Nothing of this call was stored",
         ) from error
     except sa.exc.DBAPIError as error:
+        file = sqlite_file(engine.url.render_as_string(hide_password=False))
+        reason = with_disk_state(_first_line(error.orig), file)
         raise StorageError(
-            f"the records at {shown_url(engine)} cannot be used ({_first_line(error.orig)})",
+            f"the records at {shown_url(engine)} cannot be used ({reason})",
             "a database that can be opened, read and written",
-            remedy_for(error.orig),
+            remedy_for(error.orig) if file is None else sqlite_remedy(reason) or remedy_for(error.orig),
         ) from error
     except sa.exc.TimeoutError as error:
         raise StorageError(
@@ -67,7 +68,7 @@ def remedy_for(error: Any) -> str:
     # The state is what the server says; the words are for where it says none, and for SQLite.
     by_state = (remedy for marks, remedy in _REMEDIES if state in marks)
     by_words = (remedy for marks, remedy in _REMEDIES if any(mark in text for mark in marks))
-    return next(by_state, None) or next(by_words, _OTHER)
+    return next(by_state, None) or next(by_words, None) or sqlite_remedy(text) or _OTHER
 
 
 def _first_line(error: Any) -> str:

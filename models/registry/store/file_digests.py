@@ -6,8 +6,9 @@ from pathlib import Path
 
 from data_contracts.errors import ModelError
 
-MODEL_DIGEST, FILES_DIGEST = "model_digest", "files_digest"
-"""Tags: the digest of the artifact, which every version has; and that of all files, which versions once had not."""
+MODEL_DIGEST, FILES_DIGEST, GOLDEN_DIGEST = "model_digest", "files_digest", "golden_digest"
+"""Tags: the digest of the artifact, which every version has; that of all files, and that of the file of its golden
+inputs, which versions once had not."""
 _DESCRIPTION, _LOCATION = "MLmodel", b"artifact_path:"
 # Python compiles beside the code; MLflow notes the name and version in the folder when its own tools load it.
 _ADDED_LATER = {"__pycache__", "registered_model_meta"}
@@ -28,6 +29,19 @@ def files_digest(folder: Path) -> str:
         name = file.relative_to(folder).as_posix()
         digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def file_sha256(file: Path) -> str:
+    """Return the SHA-256 of one file, in hexadecimal digits."""
+    with file.open("rb") as reading:
+        return hashlib.file_digest(reading, "sha256").hexdigest()
+
+
+def check_golden(file: Path, tags: Mapping[str, str], version: str) -> None:
+    """Raise ModelError unless a version's golden inputs are those that were registered."""
+    recorded = tags.get(GOLDEN_DIGEST)
+    if recorded is not None and file_sha256(file) != recorded:
+        raise ModelError(f"golden inputs of {version} that are not the registered ones", "the file of its tag", _AGAIN)
 
 
 def check_files(folder: Path, tags: Mapping[str, str], version: str) -> None:

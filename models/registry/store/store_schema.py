@@ -33,8 +33,9 @@ class StoreSchema:
 def read_store_schema(workspace: Workspace) -> StoreSchema | None:
     """Return the revision of MLflow's database; None if there is no file with its tables, as on a server."""
     database = sqlite_file(workspace.mlflow_uri)
-    if database is None or not database.is_file():
+    if database is None or not database.exists():
         return None
+    # What is no file is refused here, at once: MLflow would try to open it for a minute.
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
             return None
