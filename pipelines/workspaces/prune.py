@@ -1,6 +1,6 @@
 """Pruning: rows of the records and runs of trainings that are older than they are kept, and that nothing rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,12 +82,18 @@ def prune(workspace: Workspace, settings: Settings, *, now: pd.Timestamp, dry_ru
     if dry_run:
         return _prune(workspace, records, retention, now, dry_run=True)
     release_if_dead(records, LEASE)
-    with hold_lease(records, LEASE, "upkeep or backup of this workspace"):
-        return _prune(workspace, records, retention, now, dry_run=False)
+    with hold_lease(records, LEASE, "upkeep or backup of this workspace") as lease:
+        return _prune(workspace, lease.records, retention, now, dry_run=False, check=lease.check)
 
 
 def _prune(
-    workspace: Workspace, records: Any, retention: RetentionSettings, now: pd.Timestamp, *, dry_run: bool
+    workspace: Workspace,
+    records: Any,
+    retention: RetentionSettings,
+    now: pd.Timestamp,
+    *,
+    dry_run: bool,
+    check: Callable[[], None] = lambda: None,
 ) -> PruneResult:
     registry, until = Registry(workspace), _kept_until(retention, now)
     kept = [
@@ -99,7 +105,7 @@ def _prune(
     rows = (expired_rows if dry_run else delete_expired_rows)(records, until, kept)
     runs = () if retention.runs is None else unused_runs(workspace, before=now - retention.runs)
     if not dry_run:
-        delete_unused_runs(workspace, runs)
+        delete_unused_runs(workspace, runs, check)
     versions = tuple(f"{name} {number}" for name, number in kept)
     return PruneResult(dry_run, rows, len(runs), sum(run.size for run in runs), versions)
 
