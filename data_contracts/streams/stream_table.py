@@ -4,11 +4,13 @@ The table is opened once: its handle knows the version that it made, and that no
 conflicts. What another process appends to other streams in the meantime is no conflict.
 """
 
+import json
 import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -25,6 +27,9 @@ _REOPEN_EVERY = 32  # commits; a handle's commits take longer and longer, half a
 _REOPEN_AFTER_S = 300.0  # without a commit; upkeep keeps the log of the last hour
 
 _ATTEMPTS = 100
+_STALE = -1  # no value of `foreign`
+_MOST_COMMITS = 32  # that are read to know of what streams they are; beyond, all streams are looked up
+_OTHER_ACTIONS = tuple(f'{{"{name}"'.encode() for name in ("add", "remove", "commitInfo", "domainMetadata"))
 _MOST_NUMBERS = 200_000  # streams that are remembered
 
 
@@ -42,6 +47,7 @@ class StreamTable:
     commits: int = 0  # since it was opened
     seen: float = 0.0  # when it was the latest version, by the monotonic clock
     version: int = -1  # the latest that is known here
+    identity: str | None = None  # of the table that this version is of
     foreign: int = 0  # how often versions of another process were noticed
     # By stream, the last number as far as known here, and the value of `foreign` at which it was right.
     numbers: dict[str, tuple[int | None, int]] = field(default_factory=dict)
@@ -115,8 +121,17 @@ class StreamTable:
 
     def _notice(self, delta: DeltaTable) -> None:
         """Know of versions that another process has made."""
-        if (version := int(delta.version())) != self.version:
-            self.version, self.foreign = version, self.foreign + 1
+        version = int(delta.version())
+        if version == self.version:
+            return
+        streams = streams_between(location(self.workspace, self.table), self.version, version)
+        self.version = version
+        if streams is None:
+            self.foreign += 1
+            return
+        # Another listener stores other streams, mostly; to look each of ours up would be most of what a commit costs.
+        for stream in streams & self.numbers.keys():
+            self.numbers[stream] = self.numbers[stream][0], _STALE
 
     def _refuse_conflict(self, delta: DeltaTable, streams: Iterable[str]) -> None:
         for stream in streams:
@@ -138,11 +153,31 @@ class StreamTable:
         if self.delta is None:
             self.seen = time.monotonic()
             self.delta, self.commits = open_table(where), 0
+            identity = None if self.delta is None else str(self.delta.metadata().id)
+            if identity != self.identity:  # another table in its place
+                self.identity, self.version = identity, -1
         return self.delta
 
     def _has_newer_version(self, delta: DeltaTable) -> bool:
         where = location(self.workspace, self.table)
         return "://" in where or os.path.exists(f"{where}/_delta_log/{int(delta.version()) + 1:020}.json")  # noqa: PTH110
+
+
+def streams_between(where: str, before: int, version: int) -> set[str] | None:
+    """Return the streams that the commits after one version and up to another have stored; None if that is unknown."""
+    if "://" in where or before < 0 or not before < version <= before + _MOST_COMMITS:
+        return None
+    streams = set[str]()
+    try:
+        for number in range(before + 1, version + 1):
+            for line in Path(where, "_delta_log", f"{number:020}.json").read_bytes().splitlines():
+                if line.startswith(b'{"txn"'):
+                    streams.add(str(json.loads(line)["txn"]["appId"]))
+                elif not line.startswith(_OTHER_ACTIONS):
+                    return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return streams
 
 
 def number_of(delta: DeltaTable, stream: str) -> int | None:

@@ -20,7 +20,12 @@ from pipelines.settings.sections import LiveSettings
 
 @contextmanager
 def commanding(
-    workspace: Workspace, settings: LiveSettings, environ: Mapping[str, str], count: Callable[[str], None]
+    workspace: Workspace,
+    settings: LiveSettings,
+    environ: Mapping[str, str],
+    count: Callable[[str], None],
+    *,
+    may_publish: Callable[[], None] = lambda: None,
 ) -> Iterator[CommandCounts | None]:
     """Publish commands during the block; None where they are switched off, which the records then say."""
     records = RecordsHandle(workspace.records_url, BUSY_SECONDS)
@@ -41,7 +46,7 @@ def commanding(
     )
     counts = CommandCounts(count)
     repeats = Repeats(settings.command_repeat, settings.command_repeats)
-    publisher = CommandPublisher(records, connection, commands, answers, repeats, counts, woken)
+    publisher = CommandPublisher(records, connection, commands, answers, repeats, counts, woken, may_publish)
     publisher.start()
     try:
         yield counts
