@@ -90,8 +90,8 @@ def _checked(progress: ProgressCallback, lease: HeldLease) -> ProgressCallback:
     """Return a callback that ends the work where the lease is lost: it is called before each stretch is rewritten."""
 
     def report(doing: str, done: int, total: int) -> None:
-        lease.check()
         progress(doing, done, total)
+        lease.check()
 
     return report
 

@@ -1,5 +1,6 @@
 """Several listeners of one workspace: each asset has one, whoever dies or is stopped, and however many there are."""
 
+import json
 import re
 import signal
 import subprocess
@@ -18,11 +19,12 @@ from hypothesis import strategies as st
 from data_contracts.errors import ModelError
 from data_contracts.records.leases import acquire_lease, release_lease
 from data_contracts.records.leases.lease_table import read_lease
-from data_contracts.records.leases.listen_leases import ListenPartitions, listen_partitions
+from data_contracts.records.leases.listen_leases import ListenPartitions, listen_partitions, write_layout
 from data_contracts.records.records import open_records
 from data_contracts.streams.stream_gaps import read_gaps
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace
+from pipelines.cli import app
 from pipelines.live.broker.start_broker import MosquittoProcess
 from pipelines.live.listening.listen import listen
 from pipelines.live.listening.listen_summary import Ending, ListenSummary
@@ -58,6 +60,25 @@ def test_assets_are_spread_and_stay_where_they_are() -> None:
     assert [number_of(name, 7) for name in ("cnc-001", "press", "ü")] == [6, 2, 3]
     assert Partition().lease == "listen"
     assert Partition().client_id("plant") == "plant"
+
+
+def test_doctor_names_partitions_that_nobody_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With several, and where the settings have another number; with the one that all have it says nothing."""
+    workspace = press_workspace(tmp_path / "ws")
+    records, found = open_records(workspace.records_url), []
+    for partitions_there in (1, 3):
+        write_layout(records, partitions_there)
+        acquire_lease(records, "listen/1", "another process", None, pd.Timedelta(minutes=1))
+        for words in ((), ("--json",)):
+            with pytest.raises(SystemExit):
+                app.main(["doctor", "--workspace", str(workspace.root), *words])
+            found.append(" ".join(capsys.readouterr().out.split()))
+    silent, one, said, three = found
+    assert "no listener holds" not in silent
+    assert json.loads(one)["listeners"] == {"set": 1, "partitions": 1, "unheld": [0]}
+    assert "of 3 partitions no listener holds 0, 2" in said
+    assert "live.partitions is 1, and the listeners have 3" in said
+    assert json.loads(three)["listeners"] == {"set": 1, "partitions": 3, "unheld": [0, 2]}
 
 
 def test_a_change_of_the_number_loses_and_doubles_nothing(
@@ -153,7 +174,7 @@ def test_listeners_that_are_killed_or_stopped_lose_and_double_nothing(
         firsts = [next(f"first {n}" for n in range(99) if number_of(f"first {n}", 2) == of) for of in (0, 1)]
         _until(lambda: [edge.send(message(first)) for first in firsts] and set(firsts) <= edge.confirmed.keys())
         with sending.from_edge(edge):
-            for partition in (0, 1, 1):
+            for partition in (0, 1):
                 _wait_for_all(edge)
                 process = _holder(records, partition, listeners)
                 process.kill()
