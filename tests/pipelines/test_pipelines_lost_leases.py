@@ -77,7 +77,7 @@ def test_an_import_goes_on_where_the_other_is(tmp_path: Path, monkeypatch: pytes
         rows = [("m-1", (BEGIN + n * HOUR).isoformat(sep=" "), 170.5, 450, 100.25, 40) for n in range(9)]
         database.executemany("INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?)", rows)
     source = SqlSource(f"sqlite:///{tmp_path / 'historian.db'}", SourceQuery("SELECT * FROM readings", "event_time"))
-    arguments = (workspace, source, load_contract("azure_machine"), FileLayout())
+    arguments = (workspace, source, load_contract("telemetry_azure_machine"), FileLayout())
 
     def read_and_lose(*given: Any) -> Any:
         taker(workspace, "import/it")()
@@ -89,5 +89,5 @@ def test_an_import_goes_on_where_the_other_is(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(importing, "read_rows", read)
     release_lease(open_records(workspace.records_url), "import/it", OTHER)
     again = import_sql(*arguments, now=BEGIN + 100 * HOUR, name="it", chunk_rows=3)
-    assert (again.already, again.chunks) == (1, 3)
+    assert (again.already, again.rows) == (1, 9)
     assert len(tables.read(workspace, "telemetry/azure_machine")) == 9

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +78,7 @@ class _Run:
     metrics: ListenerMetrics
 
     def listen(self, port: int) -> ListenSummary:
+        """Take a partition and store what it gets."""
         self._began = time.monotonic()
         self._waiting = ListenSummary(
             partition=None, partitions=self.settings.partitions, metrics_port=port, ended="signal"
@@ -127,10 +128,7 @@ class _Run:
 
     def _tasks(self, lease: HeldLease, summary: ListenSummary, *, alone: bool) -> WorkspaceTasks | SharedTasks:
         def start(held: HeldLease) -> WorkspaceTasks:
-            options: dict[str, Callable[..., None]] = {
-                "count_command": self.metrics.count_command,
-                "stored": self.stored,
-            }
-            return WorkspaceTasks(self.workspace, self.settings, self.environ, held, summary, **options)
+            arguments = (self.workspace, self.settings, self.environ, held, summary)
+            return WorkspaceTasks(*arguments, count_command=self.metrics.count_command, stored=self.stored)
 
         return start(lease) if alone else SharedTasks(self.workspace, self.records, LEASE_LIFE, self.metrics, start)
