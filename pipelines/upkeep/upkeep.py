@@ -89,8 +89,8 @@ def _run(
 def _checked(progress: ProgressCallback, lease: HeldLease) -> ProgressCallback:
     """Return a callback that ends the work where the lease is lost: it is called before each stretch is rewritten."""
 
-    def report(doing: str, done: int, total: int) -> None:
-        progress(doing, done, total)
+    def report(what: str, done: int, total: int) -> None:
+        progress(what, done, total)
         lease.check()
 
     return report
