@@ -1,12 +1,13 @@
 """What the listener costs at the rate of 200 machines, and the highest rate it keeps up with.
 
-    python benchmarks/live_rate.py --seconds 60 [--rate 160000] [--indicators] [--backlog 4000000]
+    python benchmarks/live_rate.py --seconds 60 [--rate 160000] [--indicators] [--backlog 4000000] [--listeners 2]
 
 Starts Mosquitto, `forewarn listen` and a publisher (one message a machine and second: 8 channels at 100 Hz), all on
-this machine. Prints the processor time (user and system) a second of each, beside the load of the machine, the
-listener's memory over time, the time from publishing to the confirmation, bytes on disk a million samples, and how
-fast a backlog is stored. With --indicators the listener computes ten features a channel of windows of ten seconds, and
-how long after the windows' ends they are stored is printed too.
+this machine; with --listeners so many, each of a partition, whose figures are then added up. Prints the processor time
+(user and system) a second of each, beside the load of the machine, the listener's memory over time, the time from
+publishing to the confirmation, bytes on disk a million samples, and how fast a backlog is stored. With --indicators
+the listener computes ten features a channel of windows of ten seconds, and how long after the windows' ends they are
+stored is printed too.
 """
 
 import argparse
@@ -148,8 +149,8 @@ class Usage:
 PROCESSES = ("listener", "broker", "publisher")
 
 
-def usage(listener: int, broker: int) -> Usage:
-    return Usage(time.time(), *map(seconds_of, (listener, broker, os.getpid())))
+def usage(listeners: "list[Process]", broker: int) -> Usage:
+    return Usage(time.time(), sum(seconds_of(each.pid) for each in listeners), *map(seconds_of, (broker, os.getpid())))
 
 
 def seconds_of(pid: int) -> float:
@@ -165,17 +166,34 @@ def memory(pid: int) -> str:
     return f"{resident:.0f} MiB ({anonymous:.0f} its own)"
 
 
-def start_listener(root: Path) -> "subprocess.Popen[str]":
+Process = subprocess.Popen[str]
+
+
+def start_listeners(root: Path, number: int) -> list[Process]:
     command = [sys.executable, "-c", "from pipelines.cli import main; main()", "listen", "--json", "-w", str(root)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    pipe, none = subprocess.PIPE, subprocess.DEVNULL
+    return [subprocess.Popen(command, stdout=pipe, stderr=none, text=True) for _ in range(number)]
 
 
-def wait_until_ready(port: int) -> None:
+def wait_until_ready(ports: range) -> None:
     for _ in range(1200):
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz"):
+        if all(map(is_ready, ports)):
             return
         time.sleep(0.05)
-    raise SystemExit("the listener does not start")
+    raise SystemExit("the listeners do not start")
+
+
+def is_ready(port: int) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz"):
+        return True
+    return False
+
+
+def end(listeners: list[Process]) -> list[dict]:
+    """End listeners; return their summaries."""
+    for listener in listeners:
+        listener.terminate()
+    return [json.loads(listener.communicate()[0]) for listener in listeners]
 
 
 def main() -> None:
@@ -183,6 +201,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--rate", type=int, default=160_000, help="samples a second")
     parser.add_argument("--backlog", type=int, default=0, help="samples that wait at the broker, afterwards")
+    parser.add_argument("--listeners", type=int, default=1, help="as many partitions")
     parser.add_argument("--indicators", action="store_true", help="ten features a channel of windows of ten seconds")
     parser.add_argument("--max-rate-rule", action="store_true", help="limit every channel's rate of change too")
     options = parser.parse_args()
@@ -195,37 +214,38 @@ def main() -> None:
         broker = MosquittoProcess(Path(folder), free_port())
         broker.start()
         port = free_port()
-        (workspace.root / "forewarn.toml").write_text(f"[live]\nbroker_port = {broker.port}\nmetrics_port = {port}\n")
-        listener = start_listener(workspace.root)
-        wait_until_ready(port)
+        (workspace.root / "forewarn.toml").write_text(
+            f"[live]\nbroker_port = {broker.port}\nmetrics_port = {port}\npartitions = {options.listeners}\n"
+        )
+        listeners = start_listeners(workspace.root, options.listeners)
+        wait_until_ready(range(port, port + options.listeners))
         publisher = Publisher(broker.settings, machines)
         try:
             publisher.send(0)
             assert publisher.wait_until_confirmed(0, 60), "the listener does not start"
             publisher.lags.clear()
-            steady(publisher, listener.pid, broker.process.pid, options.seconds)
+            steady(publisher, listeners, broker.process.pid, options.seconds)
             size = sum(file.stat().st_size for file in Path(workspace.tables_url).rglob("bench/*.parquet"))
             stored = machines * ROWS * len(CHANNELS) * (options.seconds + 1)
             print(f"{size / stored * 1e6 / 1e6:.2f} MB on disk a million samples, before and after compaction together")
             if options.indicators:
                 print_delays(workspace)
             if options.backlog:
-                listener.terminate()
-                print(followed(json.loads(listener.communicate()[0])))
-                listener = drain(publisher, workspace.root, broker.process.pid, options)
+                print(*map(followed, end(listeners)))
+                listeners = drain(publisher, workspace.root, broker.process.pid, options)
         finally:
-            listener.terminate()
-            summary = json.loads(listener.communicate()[0])
+            summaries = end(listeners)
             publisher.close()
             broker.stop()
-        print(followed(summary))
-        commit = summary["commit_seconds"] / max(summary["flushes"], 1)
-        print(f"a commit takes {1e3 * commit:.0f} ms on average")
+        for summary in summaries:
+            print(followed(summary))
+            commit = summary["commit_seconds"] / max(summary["flushes"], 1)
+            print(f"a commit takes {1e3 * commit:.0f} ms on average")
 
 
 def followed(summary: dict) -> dict:
     """Return what is worth knowing of a listener's summary."""
-    names = ("messages", "duplicates", "gaps", "failures", "flushes")
+    names = ("messages", "others", "duplicates", "gaps", "failures", "flushes")
     after = {name: summary["followed"][name] for name in ("windows", "failures", "behind_seconds")}
     return {**{name: summary[name] for name in names}, "followed": after}
 
@@ -246,46 +266,48 @@ def print_delays(workspace: Workspace) -> None:
     )
 
 
-def steady(publisher: Publisher, listener: int, broker: int, seconds: int) -> None:
-    before = usage(listener, broker)
+def steady(publisher: Publisher, listeners: list[Process], broker: int, seconds: int) -> None:
+    before = usage(listeners, broker)
     began = before.at
     for second in range(seconds):
         publisher.send(second + 1)
         time.sleep(max(0.0, began + second + 1 - time.time()))
         if (second + 1) % max(1, seconds // 10) == 0:
-            used = usage(listener, broker).since(before)
-            print(f"{second + 1:5d} s  {used}  {memory(listener)}  load {os.getloadavg()[0]:.1f}", flush=True)
+            used, memories = usage(listeners, broker).since(before), ", ".join(memory(each.pid) for each in listeners)
+            print(f"{second + 1:5d} s  {used}  {memories}  load {os.getloadavg()[0]:.1f}", flush=True)
     behind = time.time() - began - seconds
     publisher.wait_until_confirmed(seconds, 60)
-    lags = np.array(publisher.lags)
+    lags, after = np.array(publisher.lags), usage(listeners, broker)
+    samples = publisher.machines * ROWS * len(CHANNELS) * seconds
     print(
         f"{publisher.machines * ROWS * len(CHANNELS):,} samples/s for {seconds} s (publisher {behind:.1f} s late): "
-        f"{usage(listener, broker).since(before)}, {memory(listener)}; published to confirmed "
+        f"{after.since(before)}; {(after.listener - before.listener) / samples * 1e6:.3f} s of the listeners a million "
+        f"samples; load {os.getloadavg()[0]:.1f}; published to confirmed "
         f"p50 {np.percentile(lags, 50):.2f} s, p99 {np.percentile(lags, 99):.2f} s, max {lags.max():.2f} s",
         flush=True,
     )
 
 
-def drain(publisher: Publisher, root: Path, broker: int, options: argparse.Namespace) -> "subprocess.Popen[str]":
+def drain(publisher: Publisher, root: Path, broker: int, options: argparse.Namespace) -> list[Process]:
     first = options.seconds + 1
     seconds = max(1, options.backlog // (publisher.machines * ROWS * len(CHANNELS)))
     for second in range(seconds):
         publisher.send(first + second)
     time.sleep(2)
-    listener = start_listener(root)
+    listeners = start_listeners(root, options.listeners)
     while max(publisher.confirmed.values()) < first:
         time.sleep(0.02)
-    before, confirmed = usage(listener.pid, broker), sum(publisher.confirmed.values())
+    before, confirmed = usage(listeners, broker), sum(publisher.confirmed.values())
     publisher.wait_until_confirmed(first + seconds - 1, 300)
-    after = usage(listener.pid, broker)
+    after = usage(listeners, broker)
     samples = (sum(publisher.confirmed.values()) - confirmed) * ROWS * len(CHANNELS)
     rate = samples / (after.at - before.at)
     used = (after.listener - before.listener) / samples * 1e6
     print(
         f"a backlog of {samples:,} samples is stored at {rate:,.0f}/s ({after.since(before)}; "
-        f"{used:.3f} s of the listener a million; load {os.getloadavg()[0]:.1f})"
+        f"{used:.3f} s of the listeners a million; load {os.getloadavg()[0]:.1f})"
     )
-    return listener
+    return listeners
 
 
 if __name__ == "__main__":

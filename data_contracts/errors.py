@@ -5,6 +5,7 @@ ForewarnError            exit status 1: the command failed, or its result is neg
 ├── ContractError        data that breaks its contract; defined in validation.report, as it carries a Report
 ├── NotFoundError        a workspace, table, asset, contract or model that does not exist
 ├── StorageError         a database or table that is locked, corrupt or out of reach
+├── LeaseLostError       a process whose lease was taken over while it was stopped or cut off
 └── ModelError           a model that cannot be trained, loaded or applied
 """
 
@@ -49,6 +50,10 @@ class NotFoundError(ForewarnError):
 
 class StorageError(ForewarnError):
     """A database or table is locked, corrupt or out of reach."""
+
+
+class LeaseLostError(ForewarnError):
+    """A process has lost its lease to another one, and must write nothing more."""
 
 
 class ModelError(ForewarnError):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ import pyarrow as pa
 from data_contracts.contract.contract_types import Column, Contract
 from data_contracts.contract.registered import register
 from data_contracts.workspace import Workspace, init_workspace
+from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import MosquittoProcess
+from pipelines.live.payloads.arrow_payload import encode_arrow
+from pipelines.live.payloads.confirmations import Confirmation, decode_confirmation
 from pipelines.live.payloads.message import TelemetryMessage
-from pipelines.live.payloads.schemas import payload_schema
+from pipelines.live.payloads.schemas import encode_schema, payload_schema
+from tests.live_broker import Subscribing
 
 ROWS = 10
 KEY = (
@@ -81,6 +86,38 @@ def start_process(*words: str, **options: Any) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", code, *words], **options)
 
 
-def start_listener(workspace: Workspace, *words: str) -> "subprocess.Popen[bytes]":
+def start_listener(workspace: Workspace, *words: str, **options: Any) -> "subprocess.Popen[bytes]":
     """Start `forewarn listen`."""
-    return start_process("listen", "-w", str(workspace.root), *words)
+    return start_process("listen", "-w", str(workspace.root), *words, **options)
+
+
+class PressEdge:
+    """Publishes what presses send, and hears what is confirmed."""
+
+    def __init__(self, settings):
+        self.confirmed = {}
+        subscribing = Subscribing([("forewarn/confirmed/+", 1)])
+        self._client = connect(settings, "edge", on_message=self._hear, on_connect=subscribing)
+        subscribing.wait()
+
+    def announce(self, schema=SCHEMA):
+        self.raw(f"forewarn/schemas/{schema.id}", encode_schema(schema), retain=True)
+
+    def send(self, *messages):
+        for each in messages:
+            self.raw(f"forewarn/telemetry/p1/{each.asset}", encode_arrow(each, SCHEMA))
+
+    def raw(self, topic, payload, *, retain=False):
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(120)
+
+    def wait_for(self, asset, epoch, sequence, seconds=120):
+        ends = time.monotonic() + seconds
+        while self.confirmed.get(asset) != Confirmation(epoch, sequence):
+            assert time.monotonic() < ends, self.confirmed
+            time.sleep(0.05)
+
+    def close(self):
+        disconnect(self._client)
+
+    def _hear(self, _, heard):
+        self.confirmed[heard.topic.rpartition("/")[2]] = decode_confirmation(heard.payload)

@@ -186,6 +186,22 @@ class Lease(Record, table="leases"):
 
 
 @dataclass(frozen=True)
+class LeaseToken(Record, table="lease_tokens"):
+    """The highest fencing token that was given out for a lease; kept when the lease is given back."""
+
+    name: Annotated[str, sa.Column(sa.String(255), primary_key=True)]
+    token: Annotated[int, sa.Column(sa.BigInteger)]
+
+
+@dataclass(frozen=True)
+class ListenLayout(Record, table="listen_layouts"):
+    """By how many partitions the listeners of this workspace divide the assets; without a row it is one."""
+
+    name: Annotated[str, sa.Column(sa.String(255), primary_key=True)]
+    partitions: int
+
+
+@dataclass(frozen=True)
 class SqlImport(Record, table="sql_imports"):
     """Up to where an import from another database has come; see `sql_source.import_state`."""
 

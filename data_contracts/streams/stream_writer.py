@@ -7,7 +7,7 @@ come again, and whatever of them is stored already is not stored twice.
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,7 +63,10 @@ class FlushResult:
 
 
 class StreamWriter:
-    """The one who stores live telemetry in a workspace, with what it remembers of what is stored."""
+    """One who stores live telemetry in a workspace, with what it remembers of what is stored.
+
+    `may_write` is called before every commit, and ends the storing with an error.
+    """
 
     def __init__(
         self,
@@ -71,8 +74,9 @@ class StreamWriter:
         *,
         patience: pd.Timedelta = PATIENCE,
         clock_tolerance: pd.Timedelta = CLOCK_TOLERANCE,
+        may_write: Callable[[], None] = lambda: None,
     ) -> None:
-        self._workspace = workspace
+        self._workspace, self._may_write = workspace, may_write
         self._patience_us = int(patience.total_seconds() * 1e6)
         self._tolerance_us = int(clock_tolerance.total_seconds() * 1e6)
         self._tables: dict[str, TableState] = {}
@@ -124,6 +128,7 @@ class StreamWriter:
     def note_gap(self, notice: StreamGap, *, now: pd.Timestamp) -> tuple[StreamGap, ...]:
         """Store what an edge says that it has lost, or a host has missed, once; return the rows that are new."""
         rows = self._sessions.take_notice(notice)
+        self._may_write()
         self._note(rows, now)
         return rows
 
@@ -141,12 +146,14 @@ class StreamWriter:
                 flushes.append(part)
         held = self._new_undecoded(undecoded)
         began = time.perf_counter()
+        self._may_write()
         self._hold(flushes, held, now)
         self._note(plan.gaps, now)
         self._noted += plan.gaps
         new_assets = sum(self._record_assets(flush) for flush in flushes)
         stored = []
         for flush in flushes:
+            self._may_write()
             version = flush.state.table.append(flush.stored, plan.transactions[flush.state.contract.table])
             flush.state.remember(flush)
             stored.append(StoredTable(flush, version))

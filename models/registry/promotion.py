@@ -4,7 +4,9 @@ Promotion is compare-and-swap: the caller names the champion to be replaced, and
 MLflow has no such operation, so the comparison and the move are done under a lease in the records.
 
 Before the alias moves, the version has to load and to score its golden inputs as it did at its registration. The alias
-moves first and the ledger follows; should a promotion die in between, the next one completes the ledger.
+moves first and the ledger follows; should a promotion die in between, the next one completes the ledger. A promotion
+that has lost its lease while it was stopped moves nothing; one that was stopped in the very instant between that check
+and the move does move the alias, its row of the ledger is refused, and the next promotion records what it finds.
 """
 
 from collections.abc import Callable, Mapping
@@ -66,12 +68,14 @@ def promote(
     Raises `ModelError` if the champion has changed or is this version already, another promotion is running, or the
     version does not load or scores its golden inputs differently; `NotFoundError` if there is no such version.
     """
-    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock) as lease:
+        records = lease.records
         champion = registry.champion(name)
         _check_swap(name, champion, expected_champion, to_version)
         _complete_ledger(registry, records, name, champion, now)
         proven = verify_version(registry, name, to_version, unproven=unproven)
         recorded = dict(evidence) if proven else {**evidence, "unproven": True}
+        lease.check()
         registry.set_alias(name, CHAMPION, to_version)
         add_promotion(
             records,
@@ -189,7 +193,7 @@ def delete_version(
     MLflow would delete any version and silently drop its aliases, which would leave the endpoint without a champion.
     The lease keeps the version from being promoted meanwhile.
     """
-    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock) as lease:
         registry.tags(name, version)  # raises if there is no such version
         aliases = registry.aliases(name, version)
         if aliases:
@@ -199,6 +203,7 @@ def delete_version(
                 "Promote another version first" if CHAMPION in aliases else "Leave it; an alias moves with promotions",
             )
         if not dry_run:
+            lease.check()
             registry.delete_version(name, version)
 
 
@@ -211,8 +216,8 @@ def complete_ledger(
     clock: Callable[[], pd.Timestamp] = wall_clock,
 ) -> None:
     """Record the last move of the champion's alias, if its promotion died before it could."""
-    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock):
-        _complete_ledger(registry, records, name, registry.champion(name), now)
+    with hold_lease(records, f"promotion/{name}", f"promotion of {name}", clock=clock) as lease:
+        _complete_ledger(registry, lease.records, name, registry.champion(name), now)
 
 
 def champion_since(records: Records, name: str, version: int) -> pd.Timestamp | None:

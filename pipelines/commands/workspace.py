@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,6 +54,7 @@ class DoctorResult:
     unknown: Mapping[str, str]
     reachable: tuple[Mapping[str, Any], ...]
     engine: tuple[Mapping[str, Any], ...]
+    listeners: Mapping[str, Any] = field(default_factory=dict)  # partitions, and which no listener holds
     retention: tuple[str, ...] = ()  # champions that look back further than raw telemetry is to be kept
 
     @property
@@ -69,6 +70,7 @@ class DoctorResult:
             "unknown_variables": dict(self.unknown),
             "reachable": list(self.reachable),
             "feature_engine": list(self.engine),
+            "listeners": dict(self.listeners),
             "retention": list(self.retention),
         }
 
@@ -81,12 +83,13 @@ class DoctorResult:
 
         shown = [{name: setting[name] for name in ("setting", "value", "source")} for setting in self.settings]
         unknown = [Text(f"unknown variable {name}. {hint}", style="red") for name, hint in self.unknown.items()]
+        unheld = [Text(each, style="red") for each in _listener_sentences(self.listeners)]
         kept = [Text(f"nothing is deleted, as {each}", style="red") for each in self.retention]
         return Group(
             Text("versions", style="bold"), key_value_table(self.versions),
             Text("\nsettings", style="bold"), records_table(shown), Text(_HOW_TO_SET, style="dim"), *unknown,
             Text("\nreachable", style="bold"), records_table(self.reachable),
-            Text("\nfeature engine", style="bold"), records_table(self.engine), *kept,
+            Text("\nfeature engine", style="bold"), records_table(self.engine), *unheld, *kept,
         )  # fmt: skip
 
 
@@ -144,6 +147,7 @@ def doctor(
         unknown_variables(os.environ),
         _reachable(workspace),
         _engine(workspace),
+        _listeners(workspace, settings.live.partitions),
         _retention(workspace, settings.upkeep.raw),
     )
 
@@ -215,6 +219,38 @@ def _engine(workspace: "Workspace") -> tuple[dict[str, Any], ...]:
         slow = slow_features(recipe.feature_set.features)
         state.append({"what": f"champion of {name}", "is": f"through tsfresh: {', '.join(slow)}" if slow else "fast"})
     return tuple(state)
+
+
+def _listeners(workspace: "Workspace", configured: int) -> dict[str, Any]:
+    """Return the partitions of the listeners as they are set and as they are, and which of these nobody holds."""
+    from data_contracts.records.leases.listen_leases import listen_partitions
+    from data_contracts.records.records import open_records
+
+    try:
+        found = listen_partitions(open_records(workspace.records_url))
+    except ForewarnError:
+        # The stores section reports what is out of reach.
+        return {}
+    return {"set": configured, "partitions": found.partitions, "unheld": list(found.unheld)}
+
+
+def _listener_sentences(listeners: Mapping[str, Any]) -> list[str]:
+    """Say which partitions nobody stores; whether a single listener runs is its own affair."""
+    if not listeners or listeners["set"] == listeners["partitions"] == 1:
+        return []
+    sentences = []
+    if listeners["unheld"]:
+        numbers = ", ".join(map(str, listeners["unheld"]))
+        sentences.append(
+            f"of {listeners['partitions']} partitions no listener holds {numbers}: their messages wait at the broker "
+            "and the edges. Start more of `forewarn listen`"
+        )
+    if listeners["set"] != listeners["partitions"]:
+        sentences.append(
+            f"live.partitions is {listeners['set']}, and the listeners have {listeners['partitions']}: that changes "
+            "once all of them have ended and one is started"
+        )
+    return sentences
 
 
 def _retention(workspace: "Workspace", kept: "pd.Timedelta | None") -> tuple[str, ...]:

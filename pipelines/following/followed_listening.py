@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import read_policy
 from pipelines.following.follow_ups import FollowSummary, FollowUps
-from pipelines.live.listening.listen import Report, listen
+from pipelines.live.listening.listen import listen
 from pipelines.live.listening.listen_summary import Ending, ListenSummary
+from pipelines.live.listening.listener import Report
 from pipelines.settings.sections import LiveSettings
 
 if TYPE_CHECKING:

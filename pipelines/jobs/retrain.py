@@ -7,7 +7,7 @@ from typing import Any, cast
 import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.records.leases import hold_lease, wall_clock
+from data_contracts.records.leases import HeldLease, hold_lease, wall_clock
 from data_contracts.records.records import Decision, Promotion, add_decision, open_records
 from data_contracts.workspace import Workspace
 from models.registry.promotion import Records, carry_out, complete_ledger
@@ -68,14 +68,14 @@ def retrain_champion(
     place if it behaves as the challenger. A retraining of which that was cut off is gone on with, and nothing else is
     done.
     """
-    records = open_records(workspace.records_url)
-    with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
-        registry = Registry(workspace)
+    engine = open_records(workspace.records_url)
+    with hold_lease(engine, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock) as lease:
+        registry, records = Registry(workspace), lease.records
         complete_ledger(registry, records, model_name, now=now, clock=clock)
         if settings.retrain.refit:
             unfinished = find_unfinished(registry, records, model_name, now=now)
             if unfinished is not None and unfinished.retraining:
-                return _go_on(workspace, unfinished, settings, progress, clock)
+                return _go_on(workspace, unfinished, settings, progress, clock, lease)
         holdout = hold_out(workspace, model_name, settings, now=now, urgent=urgent)
         period, plan = plan_comparison(holdout, settings)
         if not plan.made or (stands_still := nothing_new(holdout)) is not None:
@@ -86,7 +86,7 @@ def retrain_champion(
             evidence = {"comparison": undecided.to_dict(), "why": why, "postponed_until": until}
             _store_decision(records, result, evidence, now)
             return result
-        challenger = _train_challenger(workspace, holdout, settings, progress)
+        challenger = _train_challenger(workspace, holdout, settings, progress, lease)
         result = _result(holdout, challenger, _compare(workspace, holdout, challenger, settings), why)
         used = None if trigger == REFRESH else (now - holdout.alarm_terms.maturity).isoformat()
         evidence = {
@@ -101,7 +101,7 @@ def retrain_champion(
             promised = _promised(workspace, model_name, version, result.comparison.to_dict(), settings, now)
             result, evidence = replace(result, promise=promised), evidence | {"promise": promised.to_dict()}
             promotion = _promotion(holdout, result, version, evidence, settings)
-            return _promote_and_refit(Refit(workspace, promotion, settings, progress, clock), result)
+            return _promote_and_refit(Refit(workspace, promotion, settings, lease, progress, clock), result)
         _store_decision(records, result, evidence, now)
         return result
 
@@ -111,15 +111,19 @@ def _promote_and_refit(job: Refit, result: RetrainResult) -> RetrainResult:
     records, promotion, refitted = job.records, job.promotion, job.settings.retrain.refit
     if refitted:
         write_down(records, promotion, list(result.reasons))
-    _promote(job.workspace, promotion, clock=job.clock)
+    _promote(job.workspace, records, promotion, clock=job.clock)
     _store_decision(records, result, dict(promotion.evidence), promotion.at)
     return replace(result, refit=refit_promoted(job)) if refitted else result
 
 
 def _train_challenger(
-    workspace: Workspace, holdout: Holdout, settings: Settings, progress: ProgressCallback
+    workspace: Workspace, holdout: Holdout, settings: Settings, progress: ProgressCallback, lease: HeldLease
 ) -> MonitoredModel:
-    """Train, register and alias a challenger of the champion."""
+    """Train, register and alias a challenger of the champion.
+
+    A holder that is stopped right between a check and its write, and has lost its lease when it goes on, leaves no more
+    than a version that nobody uses, or the alias on it, which is for inspection.
+    """
     champion = holdout.champion
     reach = settings.retrain.history
     experiment = challenger_experiment(champion.experiment, now=holdout.now, holdout=holdout.length, history=reach)
@@ -128,7 +132,9 @@ def _train_challenger(
     registry = Registry(workspace)
     registry.refuse_unusable_key(needed=True)
     trained = train(experiment, holdout.history, known_until=holdout.now, progress=progress)
+    lease.check()
     version = registry.register(trained, revision=code_revision())
+    lease.check()
     registry.set_alias(champion.model.name, CHALLENGER, version)
     return monitored_model(registry.load(champion.model.name, version))
 
@@ -209,9 +215,11 @@ def _promotion(
     )
 
 
-def _promote(workspace: Workspace, promotion: Promotion, *, clock: Callable[[], pd.Timestamp]) -> None:
+def _promote(
+    workspace: Workspace, records: Records, promotion: Promotion, *, clock: Callable[[], pd.Timestamp]
+) -> None:
     registry = Registry(workspace)
-    carry_out(registry, open_records(workspace.records_url), promotion, clock=clock)
+    carry_out(registry, records, promotion, clock=clock)
     # A rejected challenger keeps the alias, for inspection.
     registry.delete_alias(promotion.model_name, CHALLENGER)
 
@@ -222,16 +230,17 @@ def _go_on(
     settings: Settings,
     progress: ProgressCallback,
     clock: Callable[[], pd.Timestamp],
+    lease: HeldLease,
 ) -> RetrainResult:
     """Go on with a retraining from where it was cut off, to the same end."""
-    promotion, records = unfinished.promotion, open_records(workspace.records_url)
+    promotion, records = unfinished.promotion, lease.records
     if not unfinished.promoted:
-        _promote(workspace, promotion, clock=clock)
+        _promote(workspace, records, promotion, clock=clock)
     Registry(workspace).delete_alias(promotion.model_name, CHALLENGER)
     result = _stored_result(workspace, unfinished, settings)
     if not unfinished.decided:
         _store_decision(records, result, dict(promotion.evidence), promotion.at)
-    refit = refit_promoted(Refit(workspace, promotion, settings, progress, clock))
+    refit = refit_promoted(Refit(workspace, promotion, settings, lease, progress, clock))
     went_on = f"A retraining of {promotion.at:%Y-%m-%d %H:%M} had been cut off; this one went on with it."
     return replace(result, refit=refit, reasons=(went_on, *result.reasons))
 

@@ -56,7 +56,7 @@ def promote_and_refit(
     A champion is only refitted. Called again after it was cut off, it goes on with the same refit. `ModelError` if the
     version is a refit itself, and as `models.registry.promotion.promote`.
     """
-    registry, records = Registry(workspace), open_records(workspace.records_url)
+    registry, engine = Registry(workspace), open_records(workspace.records_url)
     judged = refit_of(registry.tags(name, version))
     if judged is not None:
         raise ModelError(
@@ -64,7 +64,8 @@ def promote_and_refit(
             "a version that was judged",
             "Promote it without --refit, or retrain for newer data",
         )
-    with hold_lease(records, f"retrain/{name}", f"retraining of {name}", clock=clock):
+    with hold_lease(engine, f"retrain/{name}", f"retraining of {name}", clock=clock) as lease:
+        records = lease.records
         complete_ledger(registry, records, name, now=now, clock=clock)
         unfinished = find_unfinished(registry, records, name, now=now)
         if unfinished is not None and unfinished.promotion.to_version == version:
@@ -74,7 +75,7 @@ def promote_and_refit(
             write_down(records, promotion, [reason])
         if registry.champion(name) != version:
             carry_out(registry, records, promotion, unproven=unproven, clock=clock)
-        refit = refit_promoted(Refit(workspace, promotion, settings, progress, clock))
+        refit = refit_promoted(Refit(workspace, promotion, settings, lease, progress, clock))
     moved = Promoted(
         promotion.at, name, promotion.from_version, version, promotion.actor, promotion.reason, promotion.evidence
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.errors import ModelError
-from data_contracts.records.leases import hold_lease, wall_clock
+from data_contracts.records.leases import HeldLease, hold_lease, wall_clock
 from data_contracts.records.records import open_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.workspace import Workspace
@@ -75,7 +75,7 @@ def hand_over_baselines(
     _check(champion, span)
     assert span is not None  # noqa: S101 - checked just above
     records = open_records(workspace.records_url)
-    with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
+    with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock) as lease:
         data = champion.experiment.data
         artifact = champion.model.artifact
         learned_until = detector_learned_until(champion.model.tags)
@@ -104,7 +104,7 @@ def hand_over_baselines(
                 "learned_until": learned_until.isoformat(),
                 "dropped": list(dropped),
             }
-            promoted = _promote(workspace, champion, judged, history, learned, tag, now)
+            promoted = _promote(workspace, lease, champion, judged, history, learned, tag, now)
         return OwnBaselinesResult(
             model_name=model_name,
             from_version=champion.model.version,
@@ -152,6 +152,7 @@ def _check(champion: MonitoredModel, span: pd.Timedelta | None) -> None:
 
 def _promote(
     workspace: Workspace,
+    lease: HeldLease,
     champion: MonitoredModel,
     judged: Judged,
     history: History,
@@ -160,9 +161,9 @@ def _promote(
     now: pd.Timestamp,
 ) -> int:
     registry, name, before = Registry(workspace), champion.model.name, champion.model.version
-    version = registry.register(
-        with_baselines(judged, history, learned, known_until=now, tag=tag), revision=code_revision()
-    )
+    prepared = with_baselines(judged, history, learned, known_until=now, tag=tag)
+    lease.check()
+    version = registry.register(prepared, revision=code_revision())
     new = [each.asset for each in learned if each.baseline is not None]
     reason = f"Version {version} is version {before} with baselines of their own for {len(new)} more assets"
     reason += f": {', '.join(new[:5])}{' and others' if len(new) > 5 else ''}." if new else "."
@@ -170,7 +171,7 @@ def _promote(
         reason += f" Those of {', '.join(tag['dropped'])}, whose machines were replaced, are dropped."
     promote(
         registry,
-        open_records(workspace.records_url),
+        lease.records,
         name,
         expected_champion=before,
         to_version=version,

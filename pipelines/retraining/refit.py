@@ -9,8 +9,8 @@ import pandas as pd
 
 from data_contracts.errors import ModelError
 from data_contracts.progress import ProgressCallback, silent
-from data_contracts.records.leases import wall_clock
-from data_contracts.records.records import Decision, Promotion, add_decision, open_records
+from data_contracts.records.leases import HeldLease, wall_clock
+from data_contracts.records.records import Decision, Promotion, add_decision
 from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from models.experiment.condition_outcomes import with_predicted_failures
@@ -39,13 +39,14 @@ class Refit:
     workspace: Workspace
     promotion: Promotion  # of the version that was judged
     settings: Settings
+    lease: HeldLease  # of the retraining
     progress: ProgressCallback = silent
     clock: Callable[[], pd.Timestamp] = wall_clock
 
     @property
     def records(self) -> Any:
-        """Return the records."""
-        return open_records(self.workspace.records_url)
+        """Return the records, which are written as long as the lease is held."""
+        return self.lease.records
 
     @property
     def registry(self) -> Registry:
@@ -145,6 +146,7 @@ def _register(job: Refit) -> int:
     )
     measured = refitted.agreement(alarm_terms)
     tags = {**refitted.trained.tags, AGREEMENT: json.dumps(measured.to_dict(), sort_keys=True)}
+    job.lease.check()
     return registry.register(replace(refitted.trained, tags=tags), revision=code_revision())
 
 

@@ -214,6 +214,8 @@ class LiveSettings:
     """The key of that certificate (PEM)."""
     client_id: str = "forewarn-listen"
     """The listener's name at the broker, which keeps its messages under it."""
+    partitions: Annotated[Count, Field(le=256)] = 1
+    """Into how many partitions the assets are divided; so many listeners store at once, each one partition."""
     keep_alive: PositiveDuration = pd.Timedelta(seconds=30)
     """A connection over which nothing comes for so long is tested; after as long again it counts as broken."""
     arrow_topic: str = "forewarn/telemetry/{plant}/{asset}"

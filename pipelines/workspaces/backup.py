@@ -95,7 +95,10 @@ def back_up(
     engine = open_to_copy(workspace.records_url)
     release_if_dead(engine, LEASE)
     # The lease keeps upkeep from removing what is being copied.
-    with hold_lease(engine, LEASE, "upkeep or backup of this workspace"), new_folder(target) as filled:
+    with (
+        hold_lease(engine, LEASE, "upkeep or backup of this workspace") as lease,
+        new_folder(target) as filled,
+    ):
         content = filled / CONTENT
         content.mkdir(mode=0o700)
         tables = _copy_databases(workspace, content)
@@ -113,6 +116,7 @@ def back_up(
             left_out=[name for name in LEFT_OUT if (workspace.root / name).exists()],
             files={f"{CONTENT}/{path}": digest for path, digest in sorted(digests.items())},
         )
+        lease.check()  # or upkeep may have removed what was still to be copied
         manifest.write(filled)
     return BackupResult(target, manifest)
 

@@ -1,6 +1,6 @@
 """Pruning: what of a workspace is older than it is kept, and that nothing rests on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -43,8 +43,8 @@ def prune(workspace: Workspace, settings: Settings, *, now: pd.Timestamp, dry_ru
     if dry_run:
         return _prune(workspace, records, settings.retention, now, dry_run=True)
     release_if_dead(records, LEASE)
-    with hold_lease(records, LEASE, "upkeep or backup of this workspace"):
-        return _prune(workspace, records, settings.retention, now, dry_run=False)
+    with hold_lease(records, LEASE, "upkeep or backup of this workspace") as lease:
+        return _prune(workspace, lease.records, settings.retention, now, dry_run=False, check=lease.check)
 
 
 def _least(settings: Settings) -> Iterator[tuple[str, pd.Timedelta, tuple[str, str]]]:
@@ -66,7 +66,13 @@ def _least(settings: Settings) -> Iterator[tuple[str, pd.Timedelta, tuple[str, s
 
 
 def _prune(
-    workspace: Workspace, records: Any, retention: RetentionSettings, now: pd.Timestamp, *, dry_run: bool
+    workspace: Workspace,
+    records: Any,
+    retention: RetentionSettings,
+    now: pd.Timestamp,
+    *,
+    dry_run: bool,
+    check: Callable[[], None] = lambda: None,
 ) -> PruneResult:
     registry, until = Registry(workspace), _kept_until(retention, now)
     kept = [
@@ -78,15 +84,19 @@ def _prune(
     rows = (expired_rows if dry_run else delete_expired_rows)(records, until, kept)
     runs = () if retention.runs is None else unused_runs(workspace, before=now - retention.runs)
     if not dry_run:
-        delete_unused_runs(workspace, runs)
+        delete_unused_runs(workspace, runs, check)
     quarantine, features, versions, reports = 0, {}, None, (0, 0)
     if retention.quarantine is not None:
+        check()
         quarantine = delete_quarantine(workspace, now - retention.quarantine, dry_run=dry_run)
     if retention.features is not None:
+        check()
         features = dict(delete_features(workspace, now - retention.features, dry_run=dry_run))
     if retention.versions is not None:
+        check()
         versions = remove_old_versions(workspace, retention.versions, now=now, dry_run=dry_run)
     if retention.reports is not None:
+        check()
         reports = delete_reports(workspace, now - retention.reports, dry_run=dry_run)
     freed = sum(run.size for run in runs) + (0 if versions is None else versions.size) + reports[1]
     return PruneResult(

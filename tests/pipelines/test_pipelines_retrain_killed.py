@@ -1,5 +1,6 @@
-"""Retrainings killed, or started at once: at most one promotion, a complete ledger, and the next one succeeds."""
+"""Retrainings killed, stopped or started at once: one promotion at most, a complete ledger, the next one succeeds."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,21 +16,22 @@ from pipelines.jobs.retrain import retrain_champion
 
 pytestmark = pytest.mark.slow
 
-# Retrains, and stops for good at one point, if any: while training, when the challenger is registered but has no
-# alias yet, before the comparison, or when the champion's alias has moved but the ledger has not been written.
+# Retrains, and stops at one point, if any, until it is told to go on: while training, when the challenger is registered
+# but has no alias yet, before the comparison, or when the champion's alias has moved but the ledger is not written.
 SCRIPT = """
-import dataclasses, sys, time
+import sys
 from pathlib import Path
 import pandas as pd
-from data_contracts.errors import ModelError
+from data_contracts.errors import LeaseLostError, ModelError
 from data_contracts.workspace import open_workspace
 import models.registry.promotion, pipelines.jobs.retrain
 from models.registry.registry import Registry
 from pipelines.settings.settings import read_settings
 
-def stop(*_args, **_options):
+def stop(*args, **options):
     print("now", flush=True)
-    time.sleep(600)
+    sys.stdin.readline()
+    return before(*args, **options)
 
 where, root, now = sys.argv[1:]
 place, name = {
@@ -39,6 +41,7 @@ place, name = {
     "promotion": (models.registry.promotion, "add_promotion"),
     "nowhere": (pipelines.jobs.retrain, "stop"),
 }[where]
+before = getattr(place, name, None)
 setattr(place, name, stop)
 workspace = open_workspace(Path(root), {})
 settings = read_settings(workspace, {}).with_section("retrain", holdout=pd.Timedelta(days=12))
@@ -47,12 +50,15 @@ try:
     print(result.decision)
 except ModelError as refusal:
     print("refused:", refusal)
+except LeaseLostError as lost:
+    print("lost:", lost.found)
+    sys.exit(lost.exit_status)
 """
 
 
 def _start(plant: Any, where: str, repository: Path) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", SCRIPT, where, str(plant.workspace.root), plant.at(102).isoformat()]
-    return subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=repository, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def _later() -> pd.Timestamp:
@@ -90,6 +96,27 @@ def test_the_next_retraining_succeeds(plant: Any, repository: Path, where: str, 
     assert ledger["from_version"].tolist()[1:] == [1]
     assert plant.registry.get_alias("plant", "previous") == 1
     assert decisions(records, model_name="plant")["decision"].tolist() == [decision]
+
+
+@pytest.mark.parametrize(("where", "registered"), [("training", 2), ("comparing", 3)])
+def test_one_that_was_stopped_past_its_lease_changes_nothing(
+    plant: Any, repository: Path, where: str, registered: int
+) -> None:
+    """Another has retrained when it goes on: it neither registers nor promotes nor decides anything, and says why."""
+    with _start(plant, where, repository) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "now\n"
+        process.send_signal(signal.SIGSTOP)
+        assert _retrain(plant, clock=_later).decision == "promoted"
+        process.send_signal(signal.SIGCONT)
+        said, _ = process.communicate("go on\n", timeout=300)
+    assert said.startswith("lost: this retraining of plant has lost its lease: it was taken over by another process")
+    assert process.returncode == 1
+    records = open_records(plant.workspace.records_url)
+    assert max(int(each["version"]) for each in plant.registry.versions("plant")) == registered
+    assert plant.registry.champion("plant") == registered
+    assert promotions(records, model_name="plant")["to_version"].tolist() == [1, registered]
+    assert decisions(records, model_name="plant")["decision"].tolist() == ["promoted"]
 
 
 def test_of_two_started_at_once_one_promotes(plant: Any, repository: Path) -> None:

@@ -1,7 +1,7 @@
 """Runs of trainings that no registered version came from, or whose version was deleted: with their files."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,17 @@ def unused_runs(workspace: Workspace, *, before: pd.Timestamp) -> tuple[UnusedRu
         )
 
 
-def delete_unused_runs(workspace: Workspace, runs: tuple[UnusedRun, ...]) -> None:
-    """Delete runs from MLflow's store for good, and then their files."""
+def delete_unused_runs(
+    workspace: Workspace, runs: tuple[UnusedRun, ...], check: Callable[[], None] = lambda: None
+) -> None:
+    """Delete runs from MLflow's store for good, and then their files; `check` is called before each.
+
+    Two who delete the same are in nobody's way: a run that is unused stays so.
+    """
     with storage_errors(workspace):
         store: Any = _client(workspace)._tracking_client.store  # noqa: SLF001 - MLflow deletes for good only in its own command
         for run in runs:
+            check()
             for model in run.models:
                 store._hard_delete_logged_model(model)  # noqa: SLF001 - as above
             store._hard_delete_run(run.run_id)  # noqa: SLF001 - as above

@@ -29,6 +29,9 @@ def listen(
     stored are computed, and the fleet is scored by its champions once in each of their strides. SIGTERM and Ctrl-C end
     it after what has arrived is stored.
 
+    With ``partitions`` in [live] the assets are divided among so many processes, on one machine or several: each takes
+    one partition, and further ones wait until one is free.
+
     Parameters
     ----------
     until_idle : str, optional
@@ -128,7 +131,11 @@ def _overwrite(words: str) -> None:
 
 
 def _status(summary: "ListenSummary") -> str:
+    if summary.partition is None:
+        return f"standing by for {summary.standby_seconds:.0f} s: all {summary.partitions} partitions are held"
     words = f"{summary.messages:,} messages, {summary.samples:,} samples stored, {summary.lag_seconds:.1f} s behind"
+    if summary.partitions > 1:
+        words = f"partition {summary.partition} of {summary.partitions}: {words}"
     if summary.quarantined or summary.undecoded:
         words += f"; in quarantine {summary.quarantined:,} rows, {summary.undecoded:,} messages"
     if gaps := summary.gaps.get("gap", 0):

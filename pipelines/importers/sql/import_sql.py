@@ -15,7 +15,7 @@ from data_contracts.contract.file_layout import FileLayout
 from data_contracts.contract.registered import Registration, register
 from data_contracts.ingestion.ingest import IngestResult, ingest
 from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unmatched
-from data_contracts.records.leases import hold_lease
+from data_contracts.records.leases import HeldLease, hold_lease
 from data_contracts.records.records import open_records
 from data_contracts.sql_source.import_state import ImportState, read_state, write_state
 from data_contracts.sql_source.source_connection import connect_source
@@ -105,7 +105,8 @@ def import_sql(
     name = name or source.name_for(contract)
     registration = register(workspace.contracts, with_layout(contract, layout), now=now)
     tally = _Tally()
-    with _import_lease(workspace, name) as records, connect_source(source.url, source.password) as connection:
+    with _import_lease(workspace, name) as lease, connect_source(source.url, source.password) as connection:
+        records = lease.records
         source.query.names(connection)
         before = state = read_state(records, name)
         column = source.query.watermark
@@ -115,6 +116,7 @@ def import_sql(
                 end = pending if pending is not None else last_watermark(rows, column)
                 write_state(records, name, ImportState(state.watermark, end), at=now)
                 state = ImportState(end)
+            lease.check()
             _store(workspace, rows, contract, layout, tally, now)
             if column is not None:
                 write_state(records, name, state, at=now)
@@ -164,8 +166,12 @@ def _store(
 
 
 @contextmanager
-def _import_lease(workspace: Workspace, name: str) -> Iterator[Any]:
-    """Keep a second run of the same import out: both would note where they are."""
+def _import_lease(workspace: Workspace, name: str) -> Iterator[HeldLease]:
+    """Keep a second run of the same import out: both would note where they are.
+
+    One that was stopped between its check and the storing of its chunk, and has lost the lease when it goes on, stores
+    nothing: its successor has read the very same chunk again, which is the same batch.
+    """
     records = open_records(workspace.records_url)
-    with hold_lease(records, f"import/{name}"[:255], f"import {name}"):
-        yield records
+    with hold_lease(records, f"import/{name}"[:255], f"import {name}") as lease:
+        yield lease

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from data_contracts.errors import StorageError, UsageError
+from data_contracts.errors import ForewarnError, StorageError, UsageError
 from pipelines.live.broker.broker_settings import BrokerSettings
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def connect(
     on_message: "Callable[[Client, MQTTMessage], None] | None" = None,
     on_connect: "Callable[[Client], None] | None" = None,
     on_disconnect: Callable[[str], None] | None = None,
+    may_connect: Callable[[], None] = lambda: None,
     session_s: int = 0,
     receive_maximum: int | None = None,
     manual_ack: bool = False,
@@ -34,11 +35,12 @@ def connect(
 ) -> "Client":
     """Connect, and return the client once the broker has accepted it; it connects again by itself from then on.
 
-    `on_connect` is called at every connection, before any message of it. With `session_s` the broker keeps the session
-    that long while the client is away; `receive_maximum` bounds what it sends without an acknowledgement, `in_flight`
-    what the client sends without one. `will` is a topic and payload that the broker publishes if the client vanishes,
-    retained unless `will_retained` is false. `StorageError` if the broker is out of reach, `UsageError` if it refuses
-    the client, both within `patience_s`.
+    `on_connect` is called at every connection, before any message of it; `may_connect` before one is made, and
+    keeps from it with a `ForewarnError`: of two with one name the broker would hang up on the other. With
+    `session_s` the broker keeps the session that long while the client is away; `receive_maximum` bounds what it
+    sends without an acknowledgement, `in_flight` what the client sends without one. `will` is a topic and payload
+    that the broker publishes if the client vanishes, retained unless `will_retained` is false. `StorageError` if
+    the broker is out of reach, `UsageError` if it refuses the client, both within `patience_s`.
     """
     paho = _paho()
     for protocol in (paho.MQTTv5, paho.MQTTv311):
@@ -49,6 +51,7 @@ def connect(
         first = _FirstAnswer()
         client.on_connect = _connected(first, on_connect)
         client.on_disconnect = _disconnected(first, on_disconnect)
+        client.on_pre_connect = _allowed(may_connect)
         if on_message is not None:
             client.on_message = lambda source, _, message: on_message(source, message)
         _open(client, settings, _connect_options(protocol, session_s, receive_maximum))
@@ -164,6 +167,16 @@ def _open(client: "Client", settings: BrokerSettings, options: dict[str, Any]) -
             "fewer open files than select() can wait for, which are 1,024",
             "Run the listener in a process of its own; restart this one",
         ) from error
+
+
+def _allowed(may_connect: Callable[[], None]) -> Callable[..., None]:
+    def on_pre_connect(*_: Any) -> None:
+        try:
+            may_connect()
+        except ForewarnError as error:
+            raise ConnectionRefusedError(str(error)) from error  # as if it were the broker's: tried again later
+
+    return on_pre_connect
 
 
 def _connected(first: _FirstAnswer, then: "Callable[[Client], None] | None") -> Callable[..., None]:

@@ -1,7 +1,7 @@
 """The broker and the topics of a workspace's settings."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.live.broker.broker_settings import BrokerSettings, read_password
@@ -27,6 +27,11 @@ def broker_settings(settings: LiveSettings, environ: Mapping[str, str]) -> Broke
         key=key,
         keep_alive_s=math.ceil(settings.keep_alive.total_seconds()),
     )
+
+
+def subscriptions(patterns: Sequence[TopicPattern]) -> list[str]:
+    """Return what a listener's session subscribes to; schemas are retained, and come by another connection."""
+    return [pattern.subscription() for pattern in patterns if pattern.kind not in ("schemas", "confirmed")]
 
 
 def patterns_of(settings: LiveSettings) -> tuple[TopicPattern, ...]:

@@ -24,7 +24,12 @@ _LOGGER = logging.getLogger("forewarn.live")
 
 @contextmanager
 def commanding(
-    workspace: Workspace, settings: LiveSettings, environ: Mapping[str, str], count: Callable[[str], None]
+    workspace: Workspace,
+    settings: LiveSettings,
+    environ: Mapping[str, str],
+    count: Callable[[str], None],
+    *,
+    may_publish: Callable[[], None] = lambda: None,
 ) -> Iterator[CommandCounts | None]:
     """Publish commands during the block; None where they are switched off, or the workspace is a copy of another."""
     records = RecordsHandle(workspace.records_url, BUSY_SECONDS)
@@ -51,7 +56,7 @@ def commanding(
     )
     counts = CommandCounts(count)
     repeats = Repeats(settings.command_repeat, settings.command_repeats)
-    publisher = CommandPublisher(records, connection, commands, answers, repeats, counts, woken)
+    publisher = CommandPublisher(records, connection, commands, answers, repeats, counts, woken, may_publish)
     publisher.start()
     try:
         yield counts

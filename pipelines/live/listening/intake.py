@@ -2,10 +2,10 @@
 
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.live.broker.broker_settings import BrokerSettings
 from pipelines.live.broker.connection import connect, disconnect
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
 
 _POLL_S = 0.1
+_MARKED = ("subscribed", "unsubscribed")  # before the mark is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,16 @@ class Arrived:
     connection: int  # the number of the connection that it came by
 
 
+@dataclass(frozen=True)
+class Subscription:
+    """A session at the broker, and which of the messages that wait there are to be stored."""
+
+    client_id: str
+    takes: Callable[[str], bool] = lambda _: True  # by topic; others are acknowledged at once, as another has them too
+    ending: bool = False  # whether nothing more is to come into the session, and it ends once it is empty
+    may_connect: Callable[[], None] = lambda: None  # raises a ForewarnError if another process has the session
+
+
 class Intake:
     """A subscription whose messages wait, in order and no more than so many, until they are gathered.
 
@@ -39,7 +50,7 @@ class Intake:
     def __init__(
         self,
         settings: BrokerSettings,
-        client_id: str,
+        subscription: Subscription,
         topics: Sequence[str],
         *,
         retained: Sequence[str] = (),
@@ -52,21 +63,27 @@ class Intake:
         self._waiting: queue.Queue[Arrived] = queue.Queue(2 * receive_maximum)
         self._connection = 0
         self._closed = False
+        self._subscription = subscription
+        self._end_mark = f"forewarn/listeners/{subscription.client_id}"
+        self.others = 0  # messages of other partitions
+        self.emptied = False  # whether a session that is to end has nothing more
         self.connected = False
         self.connections = 0
         with ExitStack() as opened:
             if retained:
                 client = connect(
                     settings,
-                    f"{client_id}-retained",
+                    f"{subscription.client_id}-retained",
                     on_message=self._take_retained,
-                    on_connect=lambda each: _subscribe(each, retained),
+                    may_connect=subscription.may_connect,
+                    on_connect=lambda each: subscribe(each, retained),
                 )
                 opened.callback(disconnect, client)
             self._client = connect(
                 settings,
-                client_id,
+                subscription.client_id,
                 on_message=self._take,
+                may_connect=subscription.may_connect,
                 on_connect=self._subscribe,
                 on_disconnect=self._lost,
                 session_s=session_s,
@@ -114,8 +131,19 @@ class Intake:
         self._closed = True
         self._opened.close()
 
-    def _take(self, _: "Client", message: "MQTTMessage") -> None:
+    def _take(self, client: "Client", message: "MQTTMessage") -> None:
         at = time.time()
+        if self._subscription.ending and message.topic == self._end_mark:
+            self.emptied = True  # what waited came before it
+        elif not self._subscription.takes(message.topic):
+            self.others += 1
+        else:
+            self._keep(message, at)
+            return
+        if message.qos:
+            client.ack(message.mid, message.qos)
+
+    def _keep(self, message: "MQTTMessage", at: float) -> None:
         arrived = Arrived(message.topic, bytes(message.payload), at, message.mid, message.qos, self._connection)
         while not self._closed:
             with suppress(queue.Full):
@@ -132,11 +160,28 @@ class Intake:
         self._connection += 1
         self.connections += 1
         self.connected = True
-        _subscribe(client, self._topics)
+        if self._subscription.ending:
+            self._empty(client)
+        else:
+            subscribe(client, self._topics)
+
+    def _empty(self, client: "Client") -> None:
+        """Have nothing more come into the session, and then a mark behind what waits in it."""
+        answered = list[int]()
+
+        def note(_: "Client", __: Any, mid: int, *___: Any) -> None:
+            answered.append(mid)
+            if len(answered) == len(_MARKED):
+                client.publish(self._end_mark, b"", qos=1)
+
+        client.on_subscribe = client.on_unsubscribe = note
+        client.subscribe(self._end_mark, 1)
+        client.unsubscribe(self._topics)
 
     def _lost(self, _: str) -> None:
         self.connected = False
 
 
-def _subscribe(client: "Client", topics: Sequence[str]) -> None:
+def subscribe(client: "Client", topics: Sequence[str]) -> None:
+    """Subscribe at QoS 1."""
     client.subscribe([(topic, 1) for topic in topics])

@@ -1,39 +1,32 @@
-"""The listener: gathers messages, stores them, and only then acknowledges and confirms them."""
+"""Listening: what arrives at the broker is stored, by one process or by several that divide the assets."""
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from typing import Any
 
-import pandas as pd
-
-from data_contracts.errors import ForewarnError, StorageError
-from data_contracts.records.leases import hold_lease, release_if_dead
+from data_contracts.records.leases import HeldLease
 from data_contracts.records.records import open_records
-from data_contracts.streams.held_messages import HeldMessage, held_undecoded, release_undecoded
-from data_contracts.streams.messages import StreamMessage
-from data_contracts.streams.stream_writer import FlushResult, StreamWriter
 from data_contracts.twin_state.current_readings import CurrentReadings
 from data_contracts.workspace import Workspace
-from pipelines.live.listening.broker_of_settings import broker_settings, patterns_of
-from pipelines.live.listening.commanding import commanding
-from pipelines.live.listening.compactions import Compactions
-from pipelines.live.listening.decoder import Decoded, Decoder
-from pipelines.live.listening.early_messages import EarlyMessages
-from pipelines.live.listening.hourly_report import HourlyReports
-from pipelines.live.listening.intake import Arrived, Intake
+from pipelines.live.listening.broker_of_settings import patterns_of
+from pipelines.live.listening.intake import Subscription
 from pipelines.live.listening.listen_summary import Ending, ListenSummary, Stop
+from pipelines.live.listening.listener import Listener, Report
 from pipelines.live.listening.listener_metrics import ListenerMetrics, served
-from pipelines.live.listening.twin_readings import stored_flushes
-from pipelines.live.payloads.confirmations import Confirmation, encode_confirmation
+from pipelines.live.listening.partitions.partition import TopicFilter
+from pipelines.live.listening.partitions.repartition import Repartition
+from pipelines.live.listening.partitions.shared_tasks import SharedTasks
+from pipelines.live.listening.partitions.take_partition import (
+    LEASE_LIFE,
+    HeldPartition,
+    free_partition,
+    only_partition,
+)
+from pipelines.live.listening.workspace_tasks import Stored, WorkspaceTasks
 from pipelines.settings.sections import LiveSettings
-
-LEASE = "listen"
-_LEASE_LIFE = pd.Timedelta(seconds=30)
-_LONGEST_PAUSE_S = 10.0
-_MAY_BE_READ_LATER = ("unknown schema id", "unknown asset type")
-_MOST_RETRIED = 1000  # messages at once
-Report = Callable[["ListenSummary"], None]
-Stored = Callable[[Set[str]], None]
 
 
 def listen(
@@ -48,200 +41,94 @@ def listen(
 ) -> ListenSummary:
     """Store what arrives until `stopping` is set or `ending` says so; what is in hand is stored first.
 
+    With several partitions it takes one that no other listener holds, and waits as long as there is none.
+
     `report` is called after each flush, `stored` with the asset types of which one has stored something.
     `StorageError` if the broker is out of reach at the start, `ModelError` if another listener is at work on this
-    workspace.
+    workspace that has one partition, `LeaseLostError` if another has taken over while this one was stopped.
     """
-    engine = open_records(workspace.records_url)
-    release_if_dead(engine, LEASE)
-    with hold_lease(engine, LEASE, "listener of this workspace", ttl=_LEASE_LIFE):
-        metrics = ListenerMetrics()
-        with served(metrics, settings.metrics_host, settings.metrics_port) as port:
-            twins = CurrentReadings(workspace, engine)
-            listener = _Listener(workspace, settings, environ, metrics, stored, twins)
-            listener.summary.metrics_port = port
-            try:
-                with commanding(workspace, settings, environ, metrics.count_command) as listener.summary.commands:
-                    listener.summary.commands_withheld = settings.commands and listener.summary.commands is None
-                    return listener.run(ending or Ending(), stopping or threading.Event(), report or (lambda _: None))
-            finally:
-                listener.close()
+    run = _Run(
+        workspace,
+        settings,
+        environ,
+        ending or Ending(),
+        stopping or threading.Event(),
+        report or (lambda _: None),
+        stored,
+        open_records(workspace.records_url),
+        ListenerMetrics(),
+    )
+    ports = 1 if settings.partitions == 1 else 2 * settings.partitions
+    with served(run.metrics, settings.metrics_host, settings.metrics_port, ports=ports) as port:
+        return run.listen(port)
 
 
-class _Listener:
-    def __init__(
-        self,
-        workspace: Workspace,
-        settings: LiveSettings,
-        environ: Mapping[str, str],
-        metrics: ListenerMetrics,
-        stored: Stored,
-        twins: CurrentReadings,
-    ) -> None:
-        self._settings, self._metrics, self._stored, self._twins = settings, metrics, stored, twins
-        patterns = patterns_of(settings)
-        self._confirmed = next((pattern for pattern in patterns if pattern.kind == "confirmed"), None)
-        self._writer = StreamWriter(workspace, patience=settings.gap_patience, clock_tolerance=settings.clock_tolerance)
-        self._decoder = Decoder(patterns, settings.sparkplug_asset_type or None)
-        self._workspace = workspace
-        self._early = EarlyMessages(self._find_early, settings.receive_maximum // 2)
-        self._retried = -1  # how many schemas had been announced when held messages were read again
-        self._reports = HourlyReports(workspace, enabled=settings.hourly_report)
-        self._compactions = Compactions(workspace, every=settings.compact_every)
-        self.summary = ListenSummary()
-        self._intake = Intake(
-            broker_settings(settings, environ),
-            settings.client_id,
-            [pattern.subscription() for pattern in patterns if pattern.kind not in ("schemas", "confirmed")],
-            retained=[pattern.subscription() for pattern in patterns if pattern.kind == "schemas"],
-            receive_maximum=settings.receive_maximum,
-            session_s=int(settings.session.total_seconds()),
+@dataclass
+class _Run:
+    """One call of `listen`."""
+
+    workspace: Workspace
+    settings: LiveSettings
+    environ: Mapping[str, str]
+    ending: Ending
+    stopping: Stop
+    report: Report
+    stored: Stored
+    records: Any
+    metrics: ListenerMetrics
+
+    def listen(self, port: int) -> ListenSummary:
+        """Take a partition and store what it gets."""
+        self._began = time.monotonic()
+        self._waiting = ListenSummary(
+            partition=None, partitions=self.settings.partitions, metrics_port=port, ended="signal"
+        )
+        self._change = Repartition(
+            self.workspace, self.settings, self.environ, self.records, self.metrics, self.stopping, self.report
+        )
+        self.metrics.partition.set(-1)
+        with self._partition() as held:
+            self._waiting.standby_seconds = self._waiting.seconds = time.monotonic() - self._began
+            return self._waiting if held is None else self._store(held, port)
+
+    def _partition(self) -> "AbstractContextManager[HeldPartition | None]":
+        if self.settings.partitions == 1:
+            return only_partition(self.records, self._change, stopping=self.stopping)
+        return free_partition(
+            self.records, self.settings.partitions, self._change, wait=self._may_wait, stopping=self.stopping
         )
 
-    def run(self, ending: Ending, stopping: Stop, report: Report) -> ListenSummary:
-        began = last_message = time.monotonic()
-        deferred: list[Arrived] = []
-        interval = self._settings.flush_interval.total_seconds()
-        while not self.summary.ended:
-            arrived = self._intake.gather(interval, self._settings.receive_maximum, stopping)
-            self._observe(len(arrived))
-            if arrived or deferred or self._early:
-                last_message = time.monotonic() if arrived else last_message
-                deferred = self._flush([*deferred, *arrived], stopping)
-            if self._decoder.schemas > self._retried:
-                self._retry_held(stopping)
-            self._reports.run(time.time())
-            now = time.monotonic()
-            self._compactions.run(now)
-            self.summary.seconds = now - began
-            report(self.summary)
-            if stopping.is_set():
-                self.summary.ended = "signal"
-            elif ending.after_s is not None and now - began >= ending.after_s:
-                self.summary.ended = "time"
-            elif ending.idle_s is not None and now - last_message >= ending.idle_s and not (deferred or self._early):
-                self.summary.ended = "idle"
-        self.summary.waiting = len(self._intake) + len(deferred) + len(self._early)
-        return self.summary
+    def _may_wait(self) -> bool:
+        """Return whether to go on waiting for a partition; nothing arrives meanwhile."""
+        waited = self._waiting.seconds = self._waiting.standby_seconds = time.monotonic() - self._began
+        self.report(self._waiting)
+        if self.ending.idle_s is not None and waited >= self.ending.idle_s:
+            self._waiting.ended = "idle"
+        elif self.ending.after_s is not None and waited >= self.ending.after_s:
+            self._waiting.ended = "time"
+        return self._waiting.ended == "signal"
 
-    def close(self) -> None:
-        self._intake.close()
-        self._reports.close()
-        self._compactions.close()
+    def _store(self, held: HeldPartition, port: int) -> ListenSummary:
+        partition, lease, alone = held.partition, held.lease, held.partition.of == 1
+        self.metrics.partition.set(partition.number)
+        takes = TopicFilter(partition, patterns_of(self.settings))
+        subscription = Subscription(partition.client_id(self.settings.client_id), takes)
+        arguments = (self.workspace, self.settings, self.environ, lease, subscription, self.metrics)
+        with ExitStack() as opened:
+            # A copy of all the latest readings needs one who stores all: others ask the tables.
+            twins = CurrentReadings(self.workspace, lease.records) if alone else None
+            listener = Listener(*arguments, twins=twins)
+            opened.callback(listener.close)
+            summary = listener.summary
+            summary.metrics_port, summary.partition, summary.partitions = port, partition.number, partition.of
+            summary.standby_seconds, summary.moved = self._waiting.standby_seconds, self._change.moved
+            listener.tasks = tasks = self._tasks(lease, summary, alone=alone)
+            opened.callback(tasks.close)
+            return listener.run(self.ending, self.stopping, self.report)
 
-    def _flush(self, arrived: Sequence[Arrived], stopping: Stop) -> list[Arrived]:
-        """Store messages, again and again if need be, acknowledge and confirm them; return those that wait."""
-        decoded = self._decoder.decode(arrived, time.time())
-        self._keep_without_contract(decoded)
-        waited = self._early.hold_back(decoded, time.time())
-        result = self._store(decoded, stopping)
-        if result is None:
-            return []
-        waiting = {id(message) for message in (*decoded.waiting, *decoded.early)}
-        self._intake.acknowledge([message for message in (*waited, *arrived) if id(message) not in waiting])
-        self._count(decoded, result)
-        for topic, payload in decoded.requests.items():
-            self._intake.publish(topic, payload, retain=False)
-        self._confirm(result)
-        self._twins.fold(stored_flushes(result), pd.Timestamp.now("UTC").as_unit("us"))
-        return decoded.waiting
+    def _tasks(self, lease: HeldLease, summary: ListenSummary, *, alone: bool) -> WorkspaceTasks | SharedTasks:
+        def start(held: HeldLease) -> WorkspaceTasks:
+            arguments = (self.workspace, self.settings, self.environ, held, summary)
+            return WorkspaceTasks(*arguments, count_command=self.metrics.count_command, stored=self.stored)
 
-    def _find_early(self, messages: Sequence[StreamMessage]) -> Sequence[StreamMessage]:
-        return self._writer.early(messages, now=pd.Timestamp.now("UTC"))
-
-    def _retry_held(self, stopping: Stop) -> None:
-        """Read messages that were held for want of a schema or a contract again: at the start, and at each schema."""
-        held = held_undecoded(self._workspace, _MAY_BE_READ_LATER, _MOST_RETRIED)
-        if len(held) < _MOST_RETRIED:
-            self._retried = self._decoder.schemas
-        arrived = {entry: Arrived(topic, payload, 0.0, 0, 0, 0) for entry, (topic, payload) in held.items()}
-        decoded = self._decoder.decode(list(arrived.values()), time.time())
-        self._keep_without_contract(decoded)
-        decoded.held, decoded.requests = [], {}
-        if not decoded.messages:
-            self._retried = self._decoder.schemas
-            return
-        result = self._store(decoded, stopping)
-        if result is not None:
-            read = {id(message) for message in decoded.arrived}
-            names = [entry for entry, message in arrived.items() if id(message) in read]
-            release_undecoded(self._workspace, names, pd.Timestamp.now("UTC").as_unit("us"))
-            self._count(decoded, result)
-            self._confirm(result)
-            self._twins.fold(stored_flushes(result), pd.Timestamp.now("UTC").as_unit("us"))
-
-    def _confirm(self, result: FlushResult) -> None:
-        if self._confirmed is not None:
-            for asset, (epoch, sequence) in result.confirmed.items():
-                payload = encode_confirmation(Confirmation(epoch, sequence))
-                self._intake.publish(self._confirmed.topic(asset=asset), payload)
-
-    def _keep_without_contract(self, decoded: Decoded) -> None:
-        """Hold the messages of asset types that have no contract, as they came."""
-        now = pd.Timestamp.now("UTC")
-        for kind in {message.asset_type for message in decoded.messages}:
-            compiled = self._writer.contract_of(kind, now=now)
-            if compiled is not None:
-                if compiled.examined_because:
-                    self.summary.examined[kind] = compiled.examined_because
-                continue
-            pairs = list(zip(decoded.messages, decoded.arrived, strict=True))
-            detail = f"{kind!r} has no contract; register one, for instance by ingesting a file with it"
-            decoded.held += [
-                HeldMessage(arrived.topic, arrived.payload, "unknown asset type", detail)
-                for message, arrived in pairs
-                if message.asset_type == kind
-            ]
-            kept = [pair for pair in pairs if pair[0].asset_type != kind]
-            decoded.messages, decoded.arrived = [pair[0] for pair in kept], [pair[1] for pair in kept]
-
-    def _store(self, decoded: Decoded, stopping: Stop) -> FlushResult | None:
-        """Store messages; while that cannot be, wait longer and longer. None if it had to be given up."""
-        pause, held = 0.5, decoded.held
-        while True:
-            try:
-                now = pd.Timestamp.now("UTC").as_unit("us")
-                result = self._writer.store(decoded.messages, held, now=now)
-                for gap in decoded.gaps:
-                    rows = self._writer.note_gap(gap, now=now)
-                    self.summary.gaps.update(row.kind for row in rows)
-                    for row in rows:
-                        self._metrics.gaps.labels(row.kind).inc()
-                self.summary.error = ""
-                return result
-            except StorageError as error:
-                self._fail(error)
-            if stopping.wait(pause):
-                return None
-            self._observe(0)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-
-    def _fail(self, error: ForewarnError) -> None:
-        self.summary.failures += 1
-        self.summary.error = self._metrics.failing = error.found
-        self._metrics.failures.inc()
-
-    def _count(self, decoded: Decoded, result: FlushResult) -> None:
-        self._metrics.count(result)
-        self.summary.add(result)
-        stored_at, newest = time.time(), 0.0
-        for message in decoded.messages:
-            times = message.rows.column(0)
-            if len(times):
-                event = times[len(times) - 1].value / 1e6
-                newest = max(newest, event)
-                self._metrics.lag.observe(max(0.0, stored_at - event))
-        self.summary.lag_seconds = stored_at - newest if newest else self.summary.lag_seconds
-        asset_types = {message.asset_type for message in decoded.messages}
-        self._reports.note(asset_types)
-        self._compactions.note([each.flush.state.contract.table for each in result.tables])
-        if result.rows:
-            self._stored(asset_types)
-
-    def _observe(self, in_hand: int) -> None:
-        before = self.summary.connections
-        self.summary.connections = self._intake.connections
-        self._metrics.waiting.set(len(self._intake) + in_hand)
-        self._metrics.observe_connection(
-            connected=self._intake.connected, connections=self._intake.connections, before=before
-        )
+        return start(lease) if alone else SharedTasks(self.workspace, self.records, LEASE_LIFE, self.metrics, start)

@@ -39,10 +39,15 @@ class ListenSummary:
     commit_seconds: float = 0.0
     lag_seconds: float = 0.0  # of the last flush, from its newest event to when it was stored
     examined: dict[str, tuple[str, ...]] = field(default_factory=dict)  # asset types examined row by row, and why
+    partition: int | None = 0  # of the assets; None of a listener that waited for one in vain
+    partitions: int = 1
+    others: int = 0  # messages of other partitions, which were ignored
+    moved: int = 0  # messages that waited for another number of partitions
+    standby_seconds: float = 0.0  # that it waited for a partition
     commands: CommandCounts | None = None  # None where none are published
     commands_withheld: bool = False  # as the workspace was copied or restored, and nobody has taken over
     metrics_port: int = 0
-    ended: Literal["", "idle", "time", "signal"] = ""
+    ended: Literal["", "idle", "time", "signal", "emptied"] = ""
     error: str = ""  # why what was waiting could not be stored
 
     @property

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -51,6 +51,11 @@ class ListenerMetrics:
         )
         self.connected = Gauge("forewarn_live_connected", "Whether the broker is connected.", **options)
         self.connections = Counter("forewarn_live_connections", "Connections to the broker.", **options)
+        self.others = Counter("forewarn_live_others_messages", "Messages of other partitions, ignored.", **options)
+        self.partition = Gauge(
+            "forewarn_live_partition", "The partition of this listener; -1 while it waits for one.", **options
+        )
+        self.unheld = Gauge("forewarn_live_partitions_unheld", "Partitions that no listener holds.", **options)
         self.failing = ""  # why the last flush could not be stored
 
     def count(self, result: FlushResult) -> None:
@@ -90,8 +95,11 @@ class ListenerMetrics:
 
 
 @contextmanager
-def served(metrics: ListenerMetrics, host: str, port: int) -> Iterator[int]:
-    """Serve ``/metrics`` and ``/readyz`` during the block; yield the port, 0 if nothing is to be served."""
+def served(metrics: ListenerMetrics, host: str, port: int, *, ports: int = 1) -> Iterator[int]:
+    """Serve ``/metrics`` and ``/readyz`` during the block; yield the port, 0 if nothing is to be served.
+
+    It is the first free one of so many: where several listeners run on one machine, each has its own.
+    """
     if not port:
         yield 0
         return
@@ -118,7 +126,7 @@ def served(metrics: ListenerMetrics, host: str, port: int) -> Iterator[int]:
             pass
 
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = _first_free(host, range(port, port + ports), Handler)
     except OSError as error:
         raise UsageError(
             f"the metrics cannot be served on {host}:{port} ({error.strerror or error})",
@@ -132,3 +140,10 @@ def served(metrics: ListenerMetrics, host: str, port: int) -> Iterator[int]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _first_free(host: str, ports: range, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    for port in ports[:-1]:
+        with suppress(OSError):
+            return ThreadingHTTPServer((host, port), handler)
+    return ThreadingHTTPServer((host, ports[-1]), handler)

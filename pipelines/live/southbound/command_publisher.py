@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -22,7 +23,11 @@ _LOGGER = logging.getLogger("forewarn.commands")
 
 
 class CommandPublisher(threading.Thread):
-    """One a workspace; of the records it alone notes what was published."""
+    """One a workspace; of the records it alone notes what was published.
+
+    `may_publish` raises a `ForewarnError` where another process does that by now. What was published in that very
+    instant has the same identifier as what the other one publishes, and machines carry out one identifier once.
+    """
 
     def __init__(
         self,
@@ -33,10 +38,12 @@ class CommandPublisher(threading.Thread):
         repeats: Repeats,
         counts: CommandCounts,
         woken: threading.Event,
+        may_publish: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="commands", daemon=True)
         self._records, self._connection, self._counts, self._woken = records, connection, counts, woken
         self._topics, self._answers, self._repeats = commands, answers, repeats
+        self._may_publish = may_publish
         self._stopping = threading.Event()
         self._unsendable: set[str] = set()
         self._unrecorded: list[ArrivedAnswer] = []
@@ -72,6 +79,7 @@ class CommandPublisher(threading.Thread):
         self._records.close()
 
     def _publish_due(self) -> None:
+        self._may_publish()
         if not self._connection.is_open:
             self._connection.open()
         if expired := expire_commands(self._records.engine(), _now()):

@@ -18,6 +18,7 @@ from data_contracts.contract.registered import register
 from data_contracts.errors import ModelError, StorageError
 from data_contracts.ingestion import quarantine
 from data_contracts.records.leases import is_held
+from data_contracts.records.leases.listen_leases import LISTEN
 from data_contracts.records.records import open_records
 from data_contracts.streams.held_messages import UNDECODED, payload_of
 from data_contracts.streams.sessions import StreamGap
@@ -25,61 +26,28 @@ from data_contracts.streams.stream_gaps import read_gaps
 from data_contracts.streams.stream_table import StreamTable
 from data_contracts.tables import tables
 from data_contracts.twin_state.current_readings import read_current
-from pipelines.live.broker.connection import connect, disconnect
 from pipelines.live.broker.start_broker import free_port, start_broker
 from pipelines.live.listening import decoder, early_messages
-from pipelines.live.listening.listen import LEASE, listen
+from pipelines.live.listening.listen import listen
 from pipelines.live.listening.listen_summary import Ending
 from pipelines.live.payloads.arrow_payload import encode_arrow
-from pipelines.live.payloads.confirmations import Confirmation, decode_confirmation
+from pipelines.live.payloads.confirmations import Confirmation
 from pipelines.live.payloads.gap_notices import encode_gap
 from pipelines.live.payloads.json_payload import encode_json
-from pipelines.live.payloads.schemas import encode_schema, payload_schema
+from pipelines.live.payloads.schemas import payload_schema
 from pipelines.settings.sections import LiveSettings
-from tests.live_broker import Subscribing
 from tests.live_presses import (
     COLUMNS,
     PRESS,
     ROWS,
     SCHEMA,
     START_US,
+    PressEdge,
     configure_listener,
     message,
     press_workspace,
     start_listener,
 )
-
-
-class Edge:
-    """Publishes, and hears what is confirmed."""
-
-    def __init__(self, settings):
-        self.confirmed = {}
-        subscribing = Subscribing([("forewarn/confirmed/+", 1)])
-        self._client = connect(settings, "edge", on_message=self._hear, on_connect=subscribing)
-        subscribing.wait()
-
-    def announce(self, schema=SCHEMA):
-        self.raw(f"forewarn/schemas/{schema.id}", encode_schema(schema), retain=True)
-
-    def send(self, *messages):
-        for each in messages:
-            self.raw(f"forewarn/telemetry/p1/{each.asset}", encode_arrow(each, SCHEMA))
-
-    def raw(self, topic, payload, *, retain=False):
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(120)
-
-    def wait_for(self, asset, epoch, sequence, seconds=120):
-        ends = time.monotonic() + seconds
-        while self.confirmed.get(asset) != Confirmation(epoch, sequence):
-            assert time.monotonic() < ends, self.confirmed
-            time.sleep(0.05)
-
-    def close(self):
-        disconnect(self._client)
-
-    def _hear(self, _, heard):
-        self.confirmed[heard.topic.rpartition("/")[2]] = decode_confirmation(heard.payload)
 
 
 @pytest.fixture
@@ -89,7 +57,7 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def edge(mosquitto):
-    made = Edge(mosquitto.settings)
+    made = PressEdge(mosquitto.settings)
     yield made
     made.close()
 
@@ -315,7 +283,7 @@ def test_it_listens_at_the_embedded_broker_too(workspace, settings, tmp_path):
     with start_broker(tmp_path / "embedded", embedded=True) as broker:
         own = replace(settings, broker_port=broker.port)
         with listening(workspace, own) as results:
-            sender = Edge(broker)
+            sender = PressEdge(broker)
             sender.announce()
             _until(lambda: sender.send(message()) or "m1" in sender.confirmed)
             sender.close()
@@ -327,7 +295,7 @@ def test_a_second_listener_is_refused(workspace, settings, edge):  # noqa: ARG00
     """Two on one workspace would be in each other's way; one that died is no hindrance."""
     engine = open_records(workspace.records_url)
     with listening(workspace, settings):
-        _until(lambda: is_held(engine, LEASE, pd.Timestamp.now("UTC")))
+        _until(lambda: is_held(engine, LISTEN, pd.Timestamp.now("UTC")))
         assert _is_refused(workspace, settings)
     assert listen(workspace, settings, ending=Ending(after_s=0), environ={}).ended == "time"
 
