@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests import browser as chromium
 from tests import live_broker
 from tests.postgres_server import PostgresServer, postgres_server, why_not
 
@@ -69,6 +70,16 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.skip(reason)
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[chromium.Browser]:
+    """Run Chromium for the tests of one file, or skip where it cannot be run."""
+    reason = chromium.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with chromium.running_browser() as browser:
+        yield browser
 
 
 @pytest.fixture
