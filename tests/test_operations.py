@@ -13,7 +13,8 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
-from opentelemetry.sdk import environment_variables
+from opentelemetry import environment_variables
+from opentelemetry.sdk import environment_variables as sdk_variables
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from data_contracts.workspace import init_workspace
@@ -110,7 +111,8 @@ def test_the_guides_name_what_exists() -> None:
     variables = set(re.findall(r"\b(?:FOREWARN|OTEL)_[A-Z_]+\b", named)) - {"FOREWARN_WORKSPACE"}
     of_endpoint = {variable_of(name) for name in Settings.model_fields}
     assert {name for name in variables if name.startswith("FOREWARN_SERVE_")} <= of_endpoint
-    assert {name for name in variables if name.startswith("OTEL_")} <= set(vars(environment_variables))
+    of_traces = {*vars(environment_variables), *vars(sdk_variables)}
+    assert {name for name in variables if name.startswith("OTEL_")} <= of_traces
     others = {name for name in variables if name.startswith("FOREWARN_")} - of_endpoint
     assert unknown_variables(dict.fromkeys(others, "1")) == {}
     units = {file.name.split(".")[0].split("@")[0] for file in (*UNITS, USER_UNIT)}

@@ -11,8 +11,8 @@ from data_contracts.tracing.spans import is_tracing, record_with
 COLLECTOR_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _PROTOCOL = "http/protobuf"
-# A collector that does not answer must not keep a process from ending.
-_LAST_EXPORT_SECONDS = 1.0
+# A collector that does not answer must not keep a process from ending; the SDK's own 30 s would.
+_LAST_EXPORT_VARIABLE, _LAST_EXPORT_MS = "OTEL_BSP_EXPORT_TIMEOUT", 1_000
 _providers: list[Callable[[], None]] = []  # what shuts down each that was started
 
 
@@ -44,14 +44,19 @@ def start_tracing(service: str, environ: Mapping[str, str]) -> str:
 
 
 def stop_tracing() -> None:
-    """Export what is waiting, if the collector takes it within a second, and record no more spans."""
+    """Export what is waiting, if the collector takes it within a second or OTEL_BSP_EXPORT_TIMEOUT, and end."""
     record_with(None)
     providers, _providers[:] = _providers[:], []
     for shut_down in providers:
         # The exporter tries again for ten seconds, and only a thread can be left to that.
         last = threading.Thread(target=shut_down, daemon=True)
         last.start()
-        last.join(_LAST_EXPORT_SECONDS)
+        last.join(_last_export_ms() / 1_000)
+
+
+def _last_export_ms() -> int:
+    text = os.environ.get(_LAST_EXPORT_VARIABLE, "")
+    return int(text) if text.isdecimal() else _LAST_EXPORT_MS
 
 
 def _start(service: str) -> None:

@@ -16,14 +16,9 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from data_contracts.tables import tables
 from data_contracts.tables.history import History, read_history
-from data_contracts.tracing.span_recorder import SpanRecorder
-from data_contracts.tracing.spans import record_with
 from data_contracts.workspace import Workspace, init_workspace
 from features.extraction.extract import extract
 from features.recipe.fitting import fit_recipe
@@ -135,17 +130,6 @@ def register(workspace: Workspace, artifact: Artifact) -> int:
         client.create_registered_model(MODEL)
     tags = {"model_digest": artifact.digest}
     return int(client.create_model_version(MODEL, str(folder), tags=tags).version)
-
-
-@pytest.fixture
-def recorded() -> Iterator[InMemorySpanExporter]:
-    """Record the spans of this process."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    record_with(SpanRecorder(provider.get_tracer("test")))
-    yield exporter
-    record_with(None)
 
 
 @pytest.fixture(scope="session")
