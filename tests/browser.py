@@ -83,12 +83,16 @@ class OpenedPage:
 
     def check(self) -> None:
         """Check that the page works, keeps to this machine, fits its window and can be read by everybody."""
-        view = self.page.viewport_size, self.scheme, self.page.url
-        assert self.leaving() == [], view
-        assert self.errors == [], view
-        assert self.too_wide() == [], view
-        assert self.barriers() == [], view
-        assert (self.brightness() < _DARK) == (self.scheme == "dark"), view
+        found = {
+            "leaves this machine": self.leaving(),
+            "errors": self.errors,
+            "too wide": self.too_wide(),
+            "barriers": self.barriers(),
+        }
+        brightness = self.brightness()
+        if (brightness < _DARK) != (self.scheme == "dark"):
+            found["brightness"] = [f"{brightness:.2f}"]
+        assert not any(found.values()), (self.page.url, self.page.viewport_size, self.scheme, found)
 
 
 class Browser:

@@ -71,6 +71,8 @@ def test_a_page_loads_nothing_from_elsewhere(client: TestClient, path: str) -> N
     assert page.found
     assert not page.inline
     for address in page.found:
+        if address.startswith("data:"):
+            continue
         there = urljoin(HERE + path, address)
         assert there.startswith(f"{HERE}/"), address
         assert client.get(urlsplit(there).path).status_code == 200, address
@@ -114,7 +116,6 @@ def test_paths_may_begin_with_the_version(open_client: TestClient) -> None:
 @pytest.mark.slow
 def test_the_start_page_in_a_browser(endpoint: Any, browser: Browser) -> None:
     browser.check(f"{endpoint.url}/")
-    browser.check(f"{endpoint.url}/docs.json", views=[(NARROW, "light")])
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ const ATTRIBUTES = [
   [".opblock-body select", "aria-label", "Choice"],
   [".opblock-body textarea", "aria-label", "Request body"],
   [".opblock-body input", "aria-label", "Value"],
+  [".copy-to-clipboard button", "aria-label", "Copy"],
   ["pre", "tabindex", "0"],
 ];
 const complete = () =>
