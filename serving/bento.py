@@ -27,7 +27,7 @@ from serving.deployment.model_choice import choose_served_model
 PACKAGES = ("data_contracts", "features", "models", "serving")
 # What no request needs: flows, the registry, the command line and plots.
 _EXCLUDED = ("cyclopts", "fastapi", "jinja2", "matplotlib", "mlflow", "prefect", "rich")
-_EXTRAS = ("postgres", "signing")
+_EXTRAS = ("otel", "postgres", "signing")
 _TEMPLATES = Path(__file__).parent / "container"
 
 
@@ -111,7 +111,7 @@ def _direct_requirements() -> Iterator[str]:
     for line in metadata.requires("forewarn") or ():
         requirement = Requirement(line)
         if requirement.marker is not None and _is_of_extra(requirement):
-            # Several pods share records, which a file does not allow; and a signature is checked wherever it is loaded.
+            # Several pods share records, which a file does not allow; a signature is checked wherever it is loaded.
             requirement.marker = None
             yield str(requirement)
         elif canonicalize_name(requirement.name) not in _EXCLUDED:
@@ -119,13 +119,11 @@ def _direct_requirements() -> Iterator[str]:
 
 
 def _is_of_extra(requirement: Requirement) -> bool:
-    """Tell whether a requirement is of an extra that an endpoint needs, and installed here."""
+    """Tell whether a requirement is of an extra that an endpoint may need, and installed here."""
     marker = requirement.marker
-    if (
-        marker is None
-        or marker.evaluate({"extra": ""})
-        or not any(marker.evaluate({"extra": each}) for each in _EXTRAS)
-    ):
+    if marker is None or marker.evaluate({"extra": ""}):
+        return False
+    if not any(marker.evaluate({"extra": extra}) for extra in _EXTRAS):
         return False
     try:
         return bool(metadata.version(requirement.name))

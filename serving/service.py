@@ -11,11 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data_contracts.records.tokens import Token, TokenFinder
+from data_contracts.tracing.export import start_tracing, stop_tracing
+from data_contracts.tracing.spans import traced
 from serving.deployment.bundled_model import open_endpoint_workspace
 from serving.deployment.worker_status import open_worker_load
 from serving.http import idempotency, request_context, request_log
 from serving.http.callers.authentication import Authenticator, tokens_needed
-from serving.http.errors import ApiError
+from serving.http.errors import LOGGER, ApiError
 from serving.http.load_balancing import WorkerLoad
 from serving.http.middleware import RequestMiddleware
 from serving.http.responses import JSON, read_body, respond
@@ -112,6 +114,9 @@ class _Endpoint:
 
     def __init__(self) -> None:
         request_log.log_as_json()
+        refused = start_tracing("forewarn-endpoint", os.environ)
+        if refused:
+            LOGGER.warning(refused)
         with ended_at_once():
             end_with_parent(_started_by())
             self.context = start_worker(SETTINGS, os.environ)
@@ -130,19 +135,21 @@ class _Endpoint:
         """End the background threads."""
         _worker_load().close()
         self.context.stop()
+        stop_tracing()
 
     def _respond(self, body: PredictBody) -> Response:
         caller, predictor = request_context.current().caller, self.context.predictor
         keyed = idempotency.idempotent_request(body.keys, caller=caller, route="/predict", body=body.raw)
         text = predictor.stored_response(keyed)
         if text is None:
-            request = parse_request(body.raw, SETTINGS.max_batch)
+            request = _parse(body.raw, SETTINGS.max_batch)
             text = predictor.predict_json(request, self.context.champion(), keyed)
         return Response(text, media_type=JSON)
 
 
-# Tracing costs a fiftieth of a request's time even without a collector, unless its address is excluded.
-_TRACING = {"excluded_urls": ".*"} if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" else {}
+# Ours begin in the middleware; BentoML's own would be around them, unsampled, and so would be none of ours exported.
+_TRACING = {"excluded_urls": ".*"}
+_parse = traced("read request")(parse_request)
 Forewarn: Any = bentoml.service(
     name="forewarn",
     workers=SETTINGS.workers,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.records.records import open_records
+from data_contracts.tracing.export import wants_tracing
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import read_policy
 from serving.deployment.bundled_model import find_bundled_model, open_endpoint_workspace
@@ -25,7 +26,7 @@ _NO_TELEMETRY = {
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-# Tracing costs every request a tenth of a millisecond; set this to "false" where there is a collector.
+# Without a collector OpenTelemetry is off, in the platforms' own code too.
 _NO_TRACING = {"OTEL_SDK_DISABLED": "true"}
 
 
@@ -54,7 +55,8 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
         SUPERVISOR: str(os.getpid()),
         "BENTOML_HOME": str(home),
     }
-    os.environ.update({**_NO_TRACING, **environ, **_NO_TELEMETRY, **own_environ})
+    no_tracing = {} if wants_tracing(environ) else _NO_TRACING
+    os.environ.update({**no_tracing, **environ, **_NO_TELEMETRY, **own_environ})
     threading.Thread(target=_announce, args=(resolved, workspace), daemon=True).start()
     _run(resolved)
 

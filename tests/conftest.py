@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from data_contracts.tracing.span_recorder import SpanRecorder
+from data_contracts.tracing.spans import record_with
+from tests import browser as chromium
 from tests import live_broker
 from tests.postgres_server import PostgresServer, postgres_server, why_not
 
@@ -69,6 +75,27 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.skip(reason)
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[chromium.Browser]:
+    """Run Chromium for the tests of one file, or skip where it cannot be run."""
+    reason = chromium.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with chromium.running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def recorded() -> Iterator[InMemorySpanExporter]:
+    """Record the spans of this process."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    record_with(SpanRecorder(provider.get_tracer("test")))
+    yield exporter
+    record_with(None)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
+from opentelemetry import environment_variables
+from opentelemetry.sdk import environment_variables as sdk_variables
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from data_contracts.workspace import init_workspace
@@ -20,10 +22,12 @@ from pipelines.cli.app import build
 from pipelines.live.listening.listener_metrics import ListenerMetrics
 from pipelines.settings.settings import read_settings, unknown_variables
 from serving.http import metrics as endpoint_metrics
-from serving.settings import from_environment
+from serving.settings import Settings, from_environment, variable_of
 
 FOLDER = Path(__file__).parents[1] / "docs" / "operations"
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
+USER_UNIT = FOLDER / "systemd" / "user" / "forewarn@.service"
+GUIDES = sorted(FOLDER.glob("*.md"))
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 
 
@@ -58,14 +62,31 @@ def check_command(words: list[str]) -> None:
 def commands() -> list[list[str]]:
     """Return all commands of ours, whoever runs them."""
     units = [shlex.split(line[10:]) for file in UNITS for line in file.read_text().splitlines() if "ExecStart=" in line]
+    # A command in a shell has a date in it.
+    units = [shlex.split(words[2].removeprefix("exec ")) if words[0] == "/bin/sh" else words for words in units]
     services = [service.get("command", []) for service in load("compose.yaml")["services"].values()]
-    code = re.findall(r"^    (?:.*bin/)?(forewarn .*?)(?: +#.*)?$", (FOLDER / "README.md").read_text(), re.MULTILINE)
+    lines = [line for guide in GUIDES for line in guide.read_text().splitlines() if line.startswith("    ")]
+    parts = [part.strip() for line in lines for part in re.split(r" && | \|", line.partition(" #")[0])]
+    code = [found[1] for part in parts if (found := re.fullmatch(r"(?:.*/bin/|FOREWARN_\w+=\S+ )?(forewarn .*)", part))]
     return [*units, *(words for words in services if words[:1] == ["forewarn"]), *map(shlex.split, code)]
 
 
 def test_commands_are_those_of_the_command_line() -> None:
     found = commands()
-    assert {words[1] for words in found} >= {"serve", "schedule", "listen", "init", "doctor", "tokens"}
+    used = {
+        "serve",
+        "schedule",
+        "listen",
+        "init",
+        "doctor",
+        "tokens",
+        "backup",
+        "restore",
+        "upgrade",
+        "models",
+        "score",
+    }
+    assert {words[1] for words in found} >= used
     for words in found:
         check_command(words)
 
@@ -82,6 +103,32 @@ def test_settings_exist(tmp_path: Path) -> None:
         assert unknown_variables(variables) == {}
     assert from_environment({"FOREWARN_WORKSPACE": given["FOREWARN_WORKSPACE"]}).workspace == Path("/data")
     assert unknown_variables({"FOREWARN_LIVE_BROKER_HOTS": "broker"})
+
+
+def test_the_guides_name_what_exists() -> None:
+    """Settings, OpenTelemetry's variables, and units."""
+    named = "\n".join(file.read_text() for file in (*GUIDES, *(FOLDER / "proxy").iterdir()))
+    variables = set(re.findall(r"\b(?:FOREWARN|OTEL)_[A-Z_]+\b", named)) - {"FOREWARN_WORKSPACE"}
+    of_endpoint = {variable_of(name) for name in Settings.model_fields}
+    assert {name for name in variables if name.startswith("FOREWARN_SERVE_")} <= of_endpoint
+    of_traces = {*vars(environment_variables), *vars(sdk_variables)}
+    assert {name for name in variables if name.startswith("OTEL_")} <= of_traces
+    others = {name for name in variables if name.startswith("FOREWARN_")} - of_endpoint
+    assert unknown_variables(dict.fromkeys(others, "1")) == {}
+    units = {file.name.split(".")[0].split("@")[0] for file in (*UNITS, USER_UNIT)}
+    assert set(re.findall(r"\bforewarn-[a-z]+\b(?=[\s.])", named)) <= units
+
+
+def test_the_collector_has_every_part_that_its_pipeline_names() -> None:
+    collector = load("otel-collector.yaml")
+    for pipeline in collector["service"]["pipelines"].values():
+        for kind in ("receivers", "processors", "exporters"):
+            assert set(pipeline[kind]) == set(collector[kind])
+
+
+@pytest.mark.skipif(shutil.which("caddy") is None, reason="Caddy is not installed")
+def test_the_caddyfile_is_valid() -> None:
+    subprocess.run(["caddy", "validate", "--config", str(FOLDER / "proxy" / "Caddyfile")], check=True)  # noqa: S607
 
 
 def test_alerts_ask_for_metrics_that_exist() -> None:
@@ -133,11 +180,13 @@ def test_units_are_valid(tmp_path: Path) -> None:
     """By systemd itself, with the command where this environment has it."""
     program = Path(sys.executable).with_name("forewarn")
     copies = []
-    for unit in UNITS:
-        text = unit.read_text().replace("/opt/forewarn/bin/forewarn", str(program))
-        copies.append(tmp_path / unit.name)
+    for unit in (*UNITS, *(FOLDER / "systemd").glob("*.timer"), USER_UNIT):
+        text = unit.read_text()
+        for installed in ("/opt/forewarn/bin/forewarn", "%h/.local/share/forewarn/bin/forewarn"):
+            text = text.replace(installed, str(program))
+        copies.append(tmp_path / unit.name.replace("@", "@serve"))
         copies[-1].write_text(text)
     verify = [str(shutil.which("systemd-analyze")), "verify", *map(str, copies)]
     run = subprocess.run(verify, capture_output=True, text=True, check=False)
-    said = [line for line in run.stderr.splitlines() if "forewarn-" in line]
+    said = [line for line in run.stderr.splitlines() if "forewarn" in line]
     assert (run.returncode, said) == (0, []), run.stderr

@@ -11,13 +11,17 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
 from data_contracts.errors import StorageError
 from data_contracts.records.records import storage_errors
 from data_contracts.records.records_handle import RecordsHandle
+from data_contracts.tracing.spans import current_span, shared_span
+
+if TYPE_CHECKING:
+    from data_contracts.tracing.spans import Span
 
 T = TypeVar("T")
 
@@ -32,6 +36,7 @@ class _Entry:
     order: str
     write: Callable[[sa.Connection], Any]
     written: "Future[Any]" = field(default_factory=Future)
+    waits_in: "Span | None" = field(default_factory=current_span)
 
 
 class GroupCommit:
@@ -88,7 +93,10 @@ class GroupCommit:
         """Write a batch; raise a StorageError if the database failed, or the only entry did."""
         engine = self.engine()
         try:
-            with engine.connect() as connection:
+            with (
+                shared_span("commit records", [entry.waits_in for entry in batch]),
+                engine.connect() as connection,
+            ):
                 self._begin(connection)
                 results = [entry.write(connection) for entry in batch]
                 connection.commit()

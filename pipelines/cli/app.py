@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from data_contracts.errors import ForewarnError, UsageError, did_you_mean
+from data_contracts.tracing.export import start_tracing
 from pipelines.cli.options import Options
 from pipelines.cli.output import complain, show
 
@@ -271,6 +272,9 @@ def _run(words: list[str]) -> int:
     if command.__module__.startswith("cyclopts"):
         command(*bound.args, **bound.kwargs)
         return 0
+    refused = "" if words[0] == "serve" else start_tracing("forewarn", os.environ)  # the endpoint's workers do it
+    if refused:
+        sys.stderr.write(f"{refused}\n")
     try:
         return show(command(*bound.args, **bound.kwargs), options)
     except ForewarnError as error:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pandas as pd
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_logger
 from prefect.tasks import Task
 
 from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.errors import StorageError
+from data_contracts.tracing.export import start_tracing
 from data_contracts.workspace import Workspace, open_workspace
 from features.clock import clock_of
 from models.registry.registry import CHAMPION, Registry
@@ -22,6 +24,9 @@ from pipelines.settings.timestamps import parse_timestamp
 def open_workspace_and_settings(folder: str) -> tuple[Workspace, Settings]:
     """Open a workspace and read its settings, both with this process's environment."""
     workspace = open_workspace(Path(folder), os.environ)
+    refused = start_tracing("forewarn", os.environ)
+    if refused:
+        get_logger().warning(refused)
     return workspace, read_settings(workspace, os.environ)
 
 

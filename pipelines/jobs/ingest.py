@@ -19,6 +19,7 @@ from data_contracts.ingestion.stored_before import corrected_since
 from data_contracts.ingestion.unmatched import ALL_MATCHED, REPORTS, Unmatched, find_unmatched
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables import tables
+from data_contracts.tracing.spans import traced
 from data_contracts.validation.checks import check
 from data_contracts.validation.conform import split_unit
 from data_contracts.validation.report import Report
@@ -136,6 +137,7 @@ def check_files(files: Sequence[Path], contract: Contract, layout: FileLayout, *
     return CheckedFiles(check(table.frame, contract, now=now), table.notes, tuple(remedies))
 
 
+@traced("ingest files")
 def ingest_files(
     workspace: Workspace,
     files: Sequence[Path],
@@ -203,6 +205,7 @@ def store_chunks(
     )
 
 
+@traced("ingest inbox")
 def ingest_inbox(
     workspace: Workspace,
     inbox: Path,

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.records.records import Decision, MonitorRun, add_decision, add_monitor_run, open_records
+from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
 from models.hold_back.acting_effect import ActingEffect
@@ -91,6 +92,7 @@ class MonitorResult:
         }
 
 
+@traced("monitor")
 def monitor_champion(
     workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
 ) -> MonitorResult | FiguresResult:

@@ -9,6 +9,7 @@ import pandas as pd
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import HeldLease, hold_lease, wall_clock
 from data_contracts.records.records import Decision, Promotion, add_decision, open_records
+from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
 from models.registry.promotion import Records, carry_out, complete_ledger
 from models.registry.registry import CHALLENGER, Registry
@@ -41,6 +42,7 @@ from pipelines.retraining.unfinished import Unfinished, find_unfinished, write_d
 from pipelines.settings.settings import Settings
 
 
+@traced("retrain")
 def retrain_champion(
     workspace: Workspace,
     model_name: str,

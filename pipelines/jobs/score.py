@@ -14,6 +14,7 @@ from data_contracts.records.records import Prediction, open_records
 from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import History, open_history
 from data_contracts.tables.readings import reading_rhythm
+from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from features.extraction.latest_readings import UNKNOWN, latest_readings
@@ -99,6 +100,7 @@ class ScoreResult:
         }
 
 
+@traced("score")
 def score_fleet(
     workspace: Workspace,
     model_name: str,

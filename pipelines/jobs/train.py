@@ -13,6 +13,7 @@ from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.records import open_records
 from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import open_history
+from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from models.assessment.first_champion import FirstChampion, judge_first
@@ -94,6 +95,7 @@ class TrainResult:
         }
 
 
+@traced("train")
 def train_experiment(
     workspace: Workspace,
     experiment: Experiment,

@@ -37,6 +37,7 @@ from serving.http.errors import (
     unavailable,
 )
 from serving.http.load_balancing import WorkerLoad, single_worker
+from serving.http.request_trace import HEADER, RequestTrace, trace_request
 from serving.http.responses import API_ERROR_HEADER, error_response
 from serving.settings import Settings
 
@@ -80,12 +81,17 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         scope = _without_version(scope)
+        route = route_of(scope["path"])
+        with trace_request(scope, route, is_traced=route not in OPEN_PATHS) as trace:
+            await self._answer(scope, receive, send, route, trace)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, route: str, trace: RequestTrace) -> None:
         started = time.perf_counter()
         request_id = Headers(scope=scope).get("x-request-id", "")
         own_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
-        context = request_context.begin(own_id, self._settings.timeout_seconds)
+        context = request_context.begin(own_id, self._settings.timeout_seconds, trace.trace_id)
         load = self._load()
-        sender = _ResponseSender(send, context.request_id, load, self._settings.retry_after_seconds)
+        sender = _ResponseSender(send, context.request_id, trace, load, self._settings.retry_after_seconds)
         load.enter()
         try:
             await self._admit(scope, context)
@@ -103,7 +109,7 @@ class RequestMiddleware:
         finally:
             load.leave()
             seconds = time.perf_counter() - started
-            route = route_of(scope["path"])
+            trace.span.end_with(sender.status)
             if route not in OPEN_PATHS:
                 metrics.REQUEST_SECONDS.labels(route, str(sender.status)).observe(seconds)
                 request_log.log_request(context, scope["method"], route, sender.status, seconds)
@@ -176,10 +182,11 @@ def route_of(path: str) -> str:
 class _ResponseSender:
     """Send a response on, its errors in our format, and keep its status."""
 
-    def __init__(self, send: Send, request_id: str, load: WorkerLoad, retry_after: int) -> None:
+    def __init__(self, send: Send, request_id: str, trace: RequestTrace, load: WorkerLoad, retry_after: int) -> None:
         self.status = 0
         self._send = send
         self._request_id = request_id
+        self._trace = trace
         self._load = load
         self._retry_after = retry_after
         self._replacement: bytes | None = None
@@ -191,6 +198,8 @@ class _ResponseSender:
             message = {**message, "headers": list(message.get("headers", ()))}
             headers = MutableHeaders(raw=message["headers"])
             headers["X-Request-Id"] = self._request_id
+            if self._trace.span.traceresponse:
+                headers[HEADER] = self._trace.span.traceresponse
             # A caller over this worker's rate limit may reach another worker with its next connection.
             if self._load.is_busier() or self.status == TOO_MANY:
                 headers["Connection"] = "close"

@@ -18,15 +18,16 @@ class RequestContext:
     request_id: str = ""  # the caller's own, if it sent one
     caller: str = ANYONE  # the token's name
     predictions: list[str] = field(default_factory=list)  # ids of the predictions in the response
+    trace_id: str = ""  # of the trace that it is part of, if any
     deadline: float = math.inf  # of `time.monotonic`: by then the caller has been answered that there is no answer
 
 
 _CURRENT: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
 
 
-def begin(request_id: str, seconds: float = math.inf) -> RequestContext:
+def begin(request_id: str, seconds: float = math.inf, trace_id: str = "") -> RequestContext:
     """Begin the context of a request that is given up after so many seconds, visible in this task and its threads."""
-    context = RequestContext(request_id, deadline=time.monotonic() + seconds)
+    context = RequestContext(request_id, trace_id=trace_id, deadline=time.monotonic() + seconds)
     _CURRENT.set(context)
     return context
 

@@ -58,6 +58,8 @@ def log_request(context: RequestContext, method: str, route: str, status: int, s
         "status": status,
         "ms": round(seconds * 1e3, 2),
     }
+    if context.trace_id:
+        fields["trace_id"] = context.trace_id
     if context.predictions:
         prediction_ids = context.predictions[:_MAX_PREDICTION_IDS]
         fields |= {"n_predictions": len(context.predictions), "prediction_ids": prediction_ids}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from data_contracts.tables import tables
 from data_contracts.tables.stored_features import StoredFeatures, load_features, table_of
+from data_contracts.tracing.spans import span, traced
 from data_contracts.workspace import Workspace
 from features.extraction.extract import extract, extract_rows
 from features.extraction.latest_readings import UNKNOWN
@@ -48,13 +49,15 @@ class AssetBatch:
 def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> AssetPredictions:
     """Predict for some assets."""
     artifact, recipe, query = champion.artifact, champion.artifact.recipe, batch.query
-    if batch.rows is None:
-        features = extract(query.history, query.cut_offs, recipe)
-    else:
-        features = extract_rows(batch.rows, query, recipe)
+    with span("compute features", {"forewarn.asset.count": len(query.assets)}):
+        if batch.rows is None:
+            features = extract(query.history, query.cut_offs, recipe)
+        else:
+            features = extract_rows(batch.rows, query, recipe)
     if artifact.baselines:
         features.index = pd.Index(query.assets, name="asset")
-    scored = predict_with_reasons(artifact, features, query)
+    with span("infer"):
+        scored = predict_with_reasons(artifact, features, query)
     reasons = scored.reasons
     if recipe.lookback > _NO_TIME:
         silent = Reason("no_telemetry", _NO_TELEMETRY.format(window=_window(artifact)))
@@ -95,6 +98,7 @@ def _window(artifact: Artifact) -> str:
     return artifact.clock.amount(lookback / _HOUR, ",g")
 
 
+@traced("explain")
 def _explain(artifact: Artifact, features: pd.DataFrame, predicted: npt.NDArray[np.bool_]) -> list[Sequence[Driver]]:
     """Return the drivers of each asset; `features` has the rows of those with a prediction."""
     explained: Iterator[Sequence[Driver]] = iter(drivers(artifact, features))
@@ -113,6 +117,7 @@ class StoredRuns:
         self._lock = threading.Lock()
         self._cached: tuple[object, _Run | None] = (None, None)
 
+    @traced("infer from stored features")
     def predict(
         self, champion: Champion, assets: Sequence[str], until: pd.Timestamp | None, *, explain: bool
     ) -> AssetPredictions:

@@ -12,6 +12,7 @@ import pandas as pd
 from data_contracts.errors import StorageError
 from data_contracts.records.answer_records import Reply
 from data_contracts.tables.history import History
+from data_contracts.tracing.spans import annotate, is_tracing, span, traced
 from data_contracts.workspace import Workspace
 from features.extraction.latest_readings import latest_of_rows, latest_readings
 from features.recipe.recipe import Recipe
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from serving.prediction.shadow import Shadow
 
 _SMALL_REQUEST = 16
+_MAX_NAMED = 20  # predictions and assets that a span names
 _NO_HOLD_BACK = PolicySettings()
 _NO_TELEMETRY = Reason("no_telemetry", "no telemetry is stored")
 
@@ -111,7 +113,8 @@ class Predictor:
         """
         with self._compute_turn(request):
             predicted = self._predict(request, champion)
-            text = response_text([response.record for response in predicted.responses])
+            with span("write answer"):
+                text = response_text([response.record for response in predicted.responses])
         earlier = self._store(predicted, None if keyed is None else keyed.record(text, self.clock()))
         if earlier is not None and keyed is not None:
             return keyed.replay(earlier)
@@ -170,6 +173,7 @@ class Predictor:
             self._builder = builder
         return builder
 
+    @traced("store predictions")
     def _store(self, predicted: _Predicted, response: Reply | None) -> Reply | None:
         predictions = [each.prediction for each in predicted.responses if each.prediction is not None]
         draws = [each.draw for each in predicted.responses if each.draw is not None]
@@ -184,6 +188,8 @@ class Predictor:
     def _predict(self, request: PredictRequest, champion: Champion) -> _Predicted:
         request_context.stop_if_late()  # it may have waited for its turn
         artifact, assets = champion.artifact, _assets(request)
+        if is_tracing():
+            annotate({"forewarn.model.name": champion.name, "forewarn.model.version": champion.version})
         if request.as_of is not None:
             check_as_of(request.as_of, "as_of", self._max_as_of())
         read = None if request.windows is None else self._read(request.windows, artifact)
@@ -203,7 +209,8 @@ class Predictor:
             cut_offs, silent = self._cut_offs(included, request.as_of, artifact.recipe.asset_type)
             no_telemetry = dict.fromkeys(silent, _NO_TELEMETRY)
             predictions = [abstentions(excluded, request.as_of), abstentions(no_telemetry)]
-            batches += self._stored_batches(cut_offs, artifact.recipe)
+            with span("read windows"):
+                batches += self._stored_batches(cut_offs, artifact.recipe)
         for batch in batches:
             predictions.append(predict_batch(batch, champion, explain=request.explain))
             request_context.stop_if_late()
@@ -211,6 +218,7 @@ class Predictor:
         lookback = None if request.windows is not None else artifact.recipe.lookback
         return _Predicted(self._responses(request, assets, predictions, champion), traffic, lookback)
 
+    @traced("check assets")
     def _excluded(
         self, request: PredictRequest, assets: Sequence[str], artifact: Artifact, read: RequestWindows | None
     ) -> dict[str, Reason]:
@@ -244,6 +252,7 @@ class Predictor:
             return {}
         return assets_beyond(self.workspace, artifact, _frame(at))
 
+    @traced("build answers")
     def _responses(
         self,
         request: PredictRequest,
@@ -276,6 +285,7 @@ class Predictor:
         silent = [asset for asset in assets if asset not in latest]
         return {asset: latest[asset] for asset in assets if asset in latest}, silent
 
+    @traced("read windows")
     def _read(self, windows: Sequence[Window], artifact: Artifact) -> RequestWindows:
         recipe = artifact.recipe
         contract = contract_of(self.workspace, recipe.asset_type)
@@ -337,7 +347,16 @@ def _report(responses: Sequence[Response], champion: Champion) -> None:
     for answer in answers:
         if answer["reason_code"] is not None and answer["status"] != "stale":
             metrics.ABSTENTIONS.labels(answer["reason_code"]).inc()
-    request_context.current().predictions.extend(answer["prediction_id"] for answer in answers)
+    prediction_ids = [answer["prediction_id"] for answer in answers]
+    request_context.current().predictions.extend(prediction_ids)
+    if is_tracing():
+        annotate(
+            {
+                "forewarn.prediction.count": len(answers),
+                "forewarn.prediction.ids": prediction_ids[:_MAX_NAMED],
+                "forewarn.assets": [answer["asset"] for answer in answers[:_MAX_NAMED]],
+            }
+        )
 
 
 def _frame(cut_offs: Mapping[str, pd.Timestamp]) -> pd.DataFrame:

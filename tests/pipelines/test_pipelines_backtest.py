@@ -19,6 +19,7 @@ from pipelines.backtesting import backtest_versions
 from pipelines.backtesting.backtest import BacktestConfig, BacktestPlan, BacktestResult, run_backtest
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder
 from pipelines.cli import app
+from tests.browser import Browser
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +61,10 @@ def test_a_back_test_has_figures_for_each_rule(run: Callable[..., BacktestResult
     assert page.count("<svg") == 2
     assert all(name in page for name in FEW)
     assert not list(result.page.parent.glob("*unfinished*"))
+
+
+def test_the_page_in_a_browser(run: Callable[..., BacktestResult], browser: Browser) -> None:
+    browser.check(run().page.as_uri())
 
 
 def test_a_second_run_trains_nothing(run: Callable[..., Any], trainings: list[pd.Timestamp]) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from data_contracts.workspace import init_workspace
 from pipelines.cli import app, renderers
+from tests.otlp_collector import running_collector
 
 PLATFORMS = {
     "bentoml",
@@ -109,6 +111,22 @@ def test_init_twice_is_init_once(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (first[0], second[0]) == (0, 0)
     assert json.loads(first[1])["made"] is True
     assert json.loads(second[1])["made"] is False
+
+
+@pytest.mark.slow
+def test_a_job_is_a_trace_of_its_own(tmp_path: Path) -> None:
+    """Exported before the process ends."""
+    init_workspace(tmp_path / "ws")
+    file = tmp_path / "failures.csv"
+    file.write_text("failure_id,asset,event_time,known_time,mode\nf1,a,2026-01-01T00:00Z,2026-01-01T00:00Z,broken\n")
+    command = ["ingest", str(file), "--contract", "failures", "--workspace", str(tmp_path / "ws")]
+    script = f"from pipelines.cli import main; main({command!r})"
+    with running_collector() as collector:
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_EXPORT_TIMEOUT": "60000"}
+        subprocess.run([sys.executable, "-c", script], env={**os.environ, **variables}, check=True)
+    [job] = [span for span in collector.spans if not span.parent_id]
+    assert (job.name, job.status, job.resource["service.name"]) == ("ingest files", 0, "forewarn")
+    assert b"failures.csv" not in b"".join(collector.bodies)
 
 
 def test_the_readme_names_only_commands_that_exist(repository: Path) -> None:

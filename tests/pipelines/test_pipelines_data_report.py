@@ -14,6 +14,7 @@ from data_contracts.workspace import Workspace, init_workspace
 from pipelines.data_reports.data_report import DataReport, report_data
 from pipelines.data_reports.data_suggestions import expected_positives
 from pipelines.jobs.data_report import describe_data
+from tests.browser import Browser
 
 START = pd.Timestamp("2025-05-01", tz="UTC").as_unit("us")
 NOW = pd.Timestamp("2025-08-01", tz="UTC")
@@ -161,6 +162,12 @@ def test_the_page_and_the_json_hold_what_the_report_says(fill: Fill, tmp_path: P
     assert not any(outside in page for outside in ("src=", 'href="http', "@import", "<link", "<script"))
     assert result.reports[0].head[0] in page
     assert json.loads(json.dumps(result.to_dict(), default=str))["reports"][0]["assets"] == 2
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser(fill: Fill, tmp_path: Path, browser: Browser) -> None:
+    describe_data(fill({"<b>loud</b>": list(range(30)), "c": [1]}), None, now=NOW, html=tmp_path / "page.html")
+    browser.check((tmp_path / "page.html").as_uri())
 
 
 def test_an_unknown_type_and_an_empty_workspace_are_errors(fill: Fill, tmp_path: Path) -> None:

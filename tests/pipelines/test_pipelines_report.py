@@ -2,9 +2,11 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from models.outcomes.error_rates import ErrorRates, occurrence, share
 from pipelines.reports.report import Conclusion, Fact, Mark, PromisedRates, write_report
+from tests.browser import Browser
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 WEEK = pd.Timedelta(weeks=1)
@@ -76,3 +78,10 @@ def test_nothing_matured_yet(tmp_path: Path) -> None:
     page = write_report(tmp_path / "r.html", [], [], [], title="Fleet", now=START).read_text(encoding="utf-8")
     assert "<svg" not in page
     assert "Fleet" in page
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser(tmp_path: Path, browser: Browser) -> None:
+    """As a file on a disk; its policy lets it load nothing at all."""
+    _write(tmp_path / "fleet.html")
+    browser.check((tmp_path / "fleet.html").as_uri())

@@ -14,10 +14,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from data_contracts.errors import StorageError
 from data_contracts.records.answer_records import Answer, Reply, find_answers, purge_replies
 from data_contracts.records.group_commit import GroupCommit
+from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
 from serving.http.errors import ApiError
 from serving.http.idempotency import VALID_FOR, idempotent_request
@@ -76,8 +78,11 @@ def test_what_many_threads_write_is_all_there_when_they_go_on(url: str) -> None:
     assert stored(log) == {f"p{number}" for number in range(200)}
 
 
-def test_those_who_wait_share_a_transaction(tmp_path: Path) -> None:
-    """While one commit is under way the others gather, and one commit more is enough for all of them."""
+def test_those_who_wait_share_a_transaction(tmp_path: Path, recorded: InMemorySpanExporter) -> None:
+    """While one commit is under way the others gather, and one commit more is enough for all of them.
+
+    In the traces it is a child of one, and linked with each of the others, in both directions.
+    """
     commit = GroupCommit(f"sqlite:///{tmp_path / 'records.db'}")
     entered, go_on, commits = threading.Event(), threading.Event(), []
     sa.event.listen(commit.engine(), "commit", commits.append)
@@ -86,16 +91,26 @@ def test_those_who_wait_share_a_transaction(tmp_path: Path) -> None:
         entered.set()
         go_on.wait(60)
 
+    run = traced("store")(commit.run)
     with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(commit.run, slow)
+        first = pool.submit(run, slow)
         entered.wait(60)
-        others = [pool.submit(commit.run, lambda _: None) for _ in range(6)]
+        others = [pool.submit(run, lambda _: None) for _ in range(6)]
         while len(commit._waiting) < len(others):
             time.sleep(0.001)
         go_on.set()
         for each in (first, *others):
             each.result(60)
     assert len(commits) == 2
+    *_, shared = [span for span in recorded.get_finished_spans() if span.name == "commit records"]
+    assert dict(shared.attributes or {}) == {"forewarn.batch.size": 6}
+    waiting = {span.context.span_id: span for span in recorded.get_finished_spans() if span.name == "store"}
+    linked = {link.context.span_id for link in shared.links}
+    assert shared.parent is not None
+    assert len(linked) == 5
+    assert shared.parent.span_id in waiting.keys() - linked
+    for each in linked:
+        assert [link.context.span_id for link in waiting[each].links] == [shared.context.span_id]
 
 
 def test_waiting_for_another_process_holds_on_to_nothing(tmp_path: Path) -> None:

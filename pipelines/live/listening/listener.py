@@ -13,6 +13,7 @@ from data_contracts.records.leases import HeldLease
 from data_contracts.streams.held_messages import HeldMessage, held_undecoded, release_undecoded
 from data_contracts.streams.messages import StreamMessage
 from data_contracts.streams.stream_writer import FlushResult, StreamWriter
+from data_contracts.tracing.spans import annotate, traced
 from data_contracts.twin_state.current_readings import CurrentReadings
 from data_contracts.workspace import Workspace
 from pipelines.live.listening.broker_of_settings import broker_settings, patterns_of, subscriptions
@@ -127,8 +128,10 @@ class Listener:
         with suppress(StorageError):
             self._lease.check()
 
+    @traced("flush")
     def _flush(self, arrived: Sequence[Arrived], stopping: Stop) -> list[Arrived]:
         """Store messages, again and again if need be, acknowledge and confirm them; return those that wait."""
+        annotate({"forewarn.message.count": len(arrived)})
         decoded = self._decoder.decode(arrived, time.time())
         self._keep_without_contract(decoded)
         waited = self._early.hold_back(decoded, time.time())
@@ -173,6 +176,7 @@ class Listener:
         if self._twins is not None:
             self._twins.fold(stored_flushes(result), pd.Timestamp.now("UTC").as_unit("us"))
 
+    @traced("confirm")
     def _confirm(self, result: FlushResult) -> None:
         if self._confirmed is not None:
             for asset, (epoch, sequence) in result.confirmed.items():
@@ -198,6 +202,7 @@ class Listener:
             kept = [pair for pair in pairs if pair[0].asset_type != kind]
             decoded.messages, decoded.arrived = [pair[0] for pair in kept], [pair[1] for pair in kept]
 
+    @traced("store messages")
     def _store(self, decoded: Decoded, stopping: Stop) -> FlushResult | None:
         """Store messages; while that cannot be, wait longer and longer. None if it had to be given up."""
         pause, held = 0.5, decoded.held

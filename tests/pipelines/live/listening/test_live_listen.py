@@ -91,8 +91,8 @@ def subscribe(workspace, settings) -> None:
     listen(workspace, replace(settings, metrics_port=0), ending=Ending(after_s=0), environ={})
 
 
-def test_what_arrives_is_stored_confirmed_and_acknowledged(workspace, settings, edge):
-    """Arrow and JSON, before and while it listens; a second listener finds nothing left."""
+def test_what_arrives_is_stored_confirmed_and_acknowledged(workspace, settings, edge, recorded):
+    """Arrow and JSON, before and while it listens; a second listener finds nothing left. Each flush is a trace."""
     subscribe(workspace, settings)
     edge.announce()
     edge.send(message(sequence=0), message(sequence=1))
@@ -108,6 +108,12 @@ def test_what_arrives_is_stored_confirmed_and_acknowledged(workspace, settings, 
     again = listen(workspace, settings, ending=Ending(idle_s=1), environ={})
     assert (again.messages, again.duplicates, again.ended) == (0, 0, "idle")
     assert tables.read(workspace, PRESS.table).groupby("asset").size().to_dict() == {"m1": 3 * ROWS, "m2": ROWS}
+    spans = recorded.get_finished_spans()
+    flushes = {span.context.span_id: span for span in spans if span.name == "flush"}
+    assert sum(span.attributes["forewarn.message.count"] for span in flushes.values()) == 5
+    assert all(span.parent is None for span in flushes.values())
+    for name in ("store messages", "confirm"):
+        assert {span.parent.span_id for span in spans if span.name == name} == flushes.keys()
 
 
 def test_whatever_cannot_be_stored_is_kept_with_its_reason(workspace, settings, edge):

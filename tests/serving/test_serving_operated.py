@@ -1,0 +1,229 @@
+"""The endpoint as it is operated: tokens, a collector of traces, TLS in front."""
+
+import json
+import re
+import secrets
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from data_contracts.records.records import open_records
+from data_contracts.records.tokens import create_token
+from data_contracts.workspace import Workspace
+from models.registry.registry import CHAMPION, Registry
+from serving.worker_context import now
+from tests.otlp_collector import CollectedSpan, Collector, running_collector
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+PATIENCE = 60.0
+SERVER, UNSET = 2, 0  # as OTLP numbers kinds and statuses
+CHILDREN = {
+    "read request",
+    "check assets",
+    "read windows",
+    "compute features",
+    "infer",
+    "build answers",
+    "write answer",
+    "explain",
+}
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with running_collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def operated(
+    collector: Collector,
+    workspace: Workspace,
+    registry: Registry,
+    run_endpoint: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """Serve with tokens, and with a collector in the environment."""
+    registry.set_alias("tiny", CHAMPION, 1)
+    log = tmp_path_factory.mktemp("traced") / "endpoint.log"
+    with pytest.MonkeyPatch.context() as environ:
+        environ.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        environ.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        environ.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=plant")
+        environ.setenv("FOREWARN_SERVE_AUTH", "on")
+        with run_endpoint(workspace, log) as endpoint:
+            yield endpoint
+
+
+@pytest.fixture(scope="module")
+def headers(workspace: Workspace) -> dict[str, str]:
+    secret = create_token(open_records(workspace.records_url), "tracing-test", ["predict"], at=now())
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def is_whole(spans: list[CollectedSpan]) -> bool:
+    """Tell whether the request's own span is there, which ends last."""
+    return any(span.kind == SERVER for span in spans)
+
+
+def ask(endpoint: Any, headers: dict[str, str], body: Any) -> tuple[httpx.Response, str, str]:
+    """Send a request within a trace of the caller's; return the answer and the ids of that trace and span."""
+    trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
+    traceparent = {"traceparent": f"00-{trace_id}-{span_id}-01"}
+    return endpoint.client.post("/v1/predict", json=body, headers=headers | traceparent), trace_id, span_id
+
+
+@pytest.mark.slow
+def test_a_request_is_one_trace(operated: Any, collector: Collector, headers: dict[str, str]) -> None:
+    """Its parts are children, the commit that of storing; no token, address or path goes out with them."""
+    answer, trace_id, caller_span = ask(operated, headers, {"assets": ["azure-03"]})
+    [predicted] = answer.json()["predictions"]
+    spans = collector.trace(trace_id, is_whole)
+    by_name = {span.name: span for span in spans}
+    assert len(by_name) == len(spans)
+    root = by_name["POST /predict"]
+    assert (root.kind, root.status, root.parent_id) == (SERVER, UNSET, caller_span)
+    assert answer.headers["traceresponse"] == f"00-{trace_id}-{root.span_id}-01"
+    assert by_name.keys() == {"POST /predict", "store predictions", "commit records", *CHILDREN}
+    for name in (*CHILDREN, "store predictions"):
+        assert by_name[name].parent_id == root.span_id, name
+    assert by_name["commit records"].parent_id == by_name["store predictions"].span_id
+    assert root.attributes == {
+        "http.request.method": "POST",
+        "http.route": "/predict",
+        "url.path": "/predict",
+        "url.scheme": "http",
+        "network.protocol.version": "1.1",
+        "http.response.status_code": 200,
+        "forewarn.model.name": "tiny",
+        "forewarn.model.version": 1,
+        "forewarn.prediction.count": 1,
+        "forewarn.prediction.ids": [predicted["prediction_id"]],
+        "forewarn.assets": ["azure-03"],
+    }
+    assert root.resource["service.name"] == "forewarn-endpoint"
+    assert root.resource["deployment.environment.name"] == "plant"
+    sent = b"".join(collector.bodies)
+    for private in (headers["Authorization"].removeprefix("Bearer "), "tracing-test", "127.0.0.1", "python-httpx"):
+        assert private.encode() not in sent, private
+    lines = [json.loads(line) for line in operated.log.read_text().splitlines() if line.startswith("{")]
+    [logged] = [line for line in lines if predicted["prediction_id"] in line.get("prediction_ids", ())]
+    assert logged["trace_id"] == trace_id
+
+
+@pytest.mark.slow
+def test_a_callers_error_is_none_of_the_endpoints(operated: Any, collector: Collector, headers: dict[str, str]) -> None:
+    """4xx leaves the status unset; without a token, too, there is a trace, and health checks are none."""
+    operated.client.get("/readyz")
+    wrong, trace_id, _ = ask(operated, headers, {"assets": "azure-03"})
+    unknown, other_id, _ = ask(operated, {}, {"assets": ["azure-03"]})
+    for answer, found, status in ((wrong, trace_id, 422), (unknown, other_id, 401)):
+        [root] = [span for span in collector.trace(found, is_whole) if span.kind == SERVER]
+        assert answer.status_code == status == root.attributes["http.response.status_code"]
+        assert root.status == UNSET
+        assert "error.type" not in root.attributes
+    assert not any(span.events for span in collector.spans)
+    assert not {"/readyz", "/livez"} & {span.attributes.get("url.path") for span in collector.spans}
+
+
+@pytest.mark.slow
+def test_a_silent_collector_costs_nothing_but_spans(
+    operated: Any, collector: Collector, headers: dict[str, str], workspace: Workspace
+) -> None:
+    """Requests are answered, and stored, while it leaves every export without an answer."""
+    collector.answers.clear()
+    try:
+        answers = [ask(operated, headers, {"assets": ["azure-05"]})[0] for _ in range(20)]
+    finally:
+        collector.answers.set()
+    ids = {answer.json()["predictions"][0]["prediction_id"] for answer in answers}
+    assert len(ids) == len(answers)
+    with open_records(workspace.records_url).connect() as connection:
+        stored = (
+            connection.exec_driver_sql("SELECT prediction_id FROM predictions WHERE asset = 'azure-05'").scalars().all()
+        )
+    assert ids <= set(stored)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate, as the guide does, and return its folder."""
+    folder = tmp_path_factory.mktemp("certificate")
+    options = "-x509 -newkey ed25519 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    command = ["openssl", "req", *options.split(), "-keyout", "key.pem", "-out", "fullchain.pem"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def proxy(operated: Any, certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run nginx by the configuration in docs/operations, with other ports and files; return its address."""
+    if shutil.which("nginx") is None:
+        pytest.skip("nginx is not installed (the package nginx of Debian)")
+    folder, port, plain = tmp_path_factory.mktemp("nginx"), free_port(), free_port()
+    text = (OPERATIONS / "proxy" / "nginx.conf").read_text()
+    for before, after in {
+        "127.0.0.1:3000": operated.url.removeprefix("http://"),
+        "listen 443 ": f"listen 127.0.0.1:{port} ",
+        "listen 80;": f"listen 127.0.0.1:{plain};",
+        "/etc/ssl/forewarn": str(certificate),
+        "forewarn.plant.example": "localhost",
+    }.items():
+        assert before in text
+        text = text.replace(before, after)
+    temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in TEMPORARY)
+    main = f"pid {folder}/pid; error_log {folder}/log;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\n{text}}}\n"
+    (folder / "nginx.conf").write_text(main)
+    command = ["nginx", "-p", str(folder), "-e", f"{folder}/log", "-c", str(folder / "nginx.conf")]
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    process = subprocess.Popen([*command, "-g", "daemon off;"])
+    try:
+        await_port(port, process)
+        yield f"https://localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.slow
+def test_requests_come_through_a_proxy_that_ends_tls(proxy: str, certificate: Path, headers: dict[str, str]) -> None:
+    """With a token; answers keep their headers and errors their format, and no address that a caller made up counts."""
+    trusted = ssl.create_default_context(cafile=str(certificate / "fullchain.pem"))
+    with httpx.Client(base_url=proxy, verify=trusted, timeout=60.0) as client:
+        answer = client.post("/v1/predict", json={"assets": ["azure-07"]}, headers=headers)
+        assert (answer.status_code, answer.json()["predictions"][0]["asset"]) == (200, "azure-07")
+        assert answer.headers["Strict-Transport-Security"]
+        assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", answer.headers["traceresponse"])
+        unknown = client.post("/v1/predict", json={}, headers={"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=x"})
+        assert (unknown.status_code, unknown.json()["error"]) == (401, "unauthorized")
+        assert client.get("/docs").headers["Content-Security-Policy"]
+        assert client.get("/readyz").status_code == 200
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+        except OSError:
+            assert process.poll() is None
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        else:
+            return
