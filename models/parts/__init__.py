@@ -1,0 +1,1 @@
+"""Spare parts: the demand that predictions and experience foresee, and how many to order."""

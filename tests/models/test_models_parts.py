@@ -1,0 +1,122 @@
+"""Spare parts: the demand's distribution, experience's rate, orders, and a replay of them."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_contracts.errors import UsageError
+from models.parts.demand import PredictedUse, UnpredictedUse, demand_within
+from models.parts.intermittent import tsb_rate
+from models.parts.replay import replay
+from models.parts.stocking import PartTerms, Stock, propose_order
+
+NOTHING = UnpredictedUse(0.0)
+uses = st.lists(st.tuples(st.floats(0, 1), st.integers(1, 3)), max_size=6)
+
+
+@given(uses)
+def test_the_demand_of_open_alarms_is_that_of_every_combination(pairs: list[tuple[float, int]]) -> None:
+    """The convolution gives what adding up all 2^n outcomes gives."""
+    demand = demand_within(5, [PredictedUse(f"m{n}", *pair) for n, pair in enumerate(pairs)], NOTHING)
+    expected = np.zeros(sum(quantity for _, quantity in pairs) + 1)
+    for outcome in product((False, True), repeat=len(pairs)):
+        chance = np.prod([p if fails else 1 - p for fails, (p, _) in zip(outcome, pairs, strict=True)])
+        expected[sum(quantity for fails, (_, quantity) in zip(outcome, pairs, strict=True) if fails)] += chance
+    np.testing.assert_allclose(demand.probabilities, expected, atol=1e-12)
+    assert demand.expected == pytest.approx(expected @ np.arange(len(expected)))
+
+
+@given(uses, st.floats(0, 0.5), st.floats(0, 1), st.floats(0, 30), st.integers(1, 3))
+def test_a_demand_is_a_distribution_with_its_own_mean(
+    pairs: list[tuple[float, int]], rate: float, missed: float, foresight: float, quantity: int
+) -> None:
+    """It sums to one, its mean is what is expected, and quantiles and shortages agree with it."""
+    predicted = [PredictedUse(f"m{n}", *pair) for n, pair in enumerate(pairs)]
+    demand = demand_within(20, predicted, UnpredictedUse(rate, missed, foresight, quantity))
+    assert demand.probabilities.sum() == pytest.approx(1)
+    assert (demand.probabilities >= 0).all()
+    assert demand.probabilities @ np.arange(len(demand.probabilities)) == pytest.approx(demand.expected, abs=1e-6)
+    for level in (0.1, 0.5, 0.99):
+        enough = demand.quantile(level)
+        assert demand.at_most(enough) >= level - 1e-9
+        assert demand.at_most(enough - 1) < level
+    assert demand.shortage(0) == pytest.approx(demand.expected, abs=1e-6)
+
+
+def test_alarms_that_miss_nothing_leave_only_what_lies_beyond_their_sight() -> None:
+    """Within their foresight failures are foreseen by open alarms only; later ones come at the rate of experience."""
+    assert demand_within(10, [], UnpredictedUse(0.2, missed=0.0, foresight_days=10)).expected == 0
+    assert demand_within(15, [], UnpredictedUse(0.2, missed=0.0, foresight_days=10)).expected == pytest.approx(1)
+    assert demand_within(15, [], UnpredictedUse(0.2, missed=0.5, foresight_days=10)).expected == pytest.approx(2)
+
+
+def test_experience_forgets_what_is_no_longer_used() -> None:
+    """A part that nobody has needed for long is expected less and less, which Croston's method does not do."""
+    needed = np.tile([1.0, 0.0, 0.0, 0.0], 50)
+    rates = [tsb_rate(np.append(needed, np.zeros(quiet))).per_period for quiet in (0, 20, 80)]
+    assert rates[0] == pytest.approx(0.25, rel=0.2)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[2] < 0.01
+    assert tsb_rate(np.zeros(30)).per_period == 0
+
+
+@given(st.integers(0, 5), st.integers(0, 3), st.floats(0.001, 0.3))
+def test_no_other_order_is_cheaper(on_hand: int, on_order: int, rate: float) -> None:
+    """The order minimises shortages plus keeping over the reviews, compared with each other order up to ten."""
+    terms = PartTerms("bearing", price=900.0, lead_days=20, shortage=4_000.0, keeping_a_year=0.3)
+    demand = demand_within(terms.protected_days, [PredictedUse("m1", 0.4)], UnpredictedUse(rate))
+    proposal = propose_order(terms, demand, Stock(on_hand, on_order))
+
+    def cost(order: int) -> float:
+        stock = on_hand + on_order + order
+        left = stock - demand.expected + demand.shortage(stock)
+        return terms.shortage * demand.shortage(stock) + 900.0 * 0.3 * 7 / 365.25 * left
+
+    assert cost(proposal.order) <= min(map(cost, range(10))) + 1e-6
+    assert proposal.enough_with >= proposal.enough_without
+
+
+def test_parts_that_cost_nothing_to_miss_are_not_kept() -> None:
+    """Neither an order nor a sale is proposed of what nobody misses."""
+    demand = demand_within(27, [PredictedUse("m1", 1.0)], NOTHING)
+    assert propose_order(PartTerms("cap", price=1.0, lead_days=20, shortage=0.0), demand, Stock(0)).order == 0
+
+
+def test_a_replay_counts_every_part_once() -> None:
+    """What was there, ordered and arrived is used, left, under way or was short; nothing else."""
+    generator = np.random.default_rng(5)
+    demands = generator.poisson(0.3, 400).tolist()
+    terms = PartTerms("bearing", price=900.0, lead_days=12, shortage=50_000.0)
+    many, few = (replay(demands, lambda _day, level=level: level, terms, initial=Stock(level)) for level in (14, 2))
+    assert many.needed == few.needed == sum(demands)
+    assert many.short < few.short
+    assert many.mean_stock > few.mean_stock
+    assert few.ordered <= few.needed - few.short + 2
+    assert many.cost == many.keeping_cost + many.shortage_cost
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: PredictedUse("m1", 1.2),
+        lambda: PredictedUse("m1", float("nan")),
+        lambda: PredictedUse("m1", 0.1, 0),
+        lambda: UnpredictedUse(-1.0),
+        lambda: UnpredictedUse(0.1, missed=2.0),
+        lambda: UnpredictedUse(0.1, foresight_days=float("inf")),
+        lambda: demand_within(0, [], NOTHING),
+        lambda: demand_within(3, [], NOTHING).quantile(1.0),
+        lambda: PartTerms("p", price=float("nan"), lead_days=1, shortage=1),
+        lambda: PartTerms("p", price=1, lead_days=1, shortage=1, review_days=0),
+        lambda: Stock(1, -1),
+        lambda: tsb_rate(np.array([1.0, -1.0])),
+        lambda: tsb_rate(np.ones(3), alpha=2),
+        lambda: replay([], lambda _day: 1, PartTerms("p", 1, 1, 1), initial=Stock(0)),
+    ],
+)
+def test_impossible_values_are_refused(wrong: object) -> None:
+    with pytest.raises(UsageError):
+        wrong()  # type: ignore[operator]
