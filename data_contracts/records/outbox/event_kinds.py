@@ -3,11 +3,9 @@
 import uuid
 
 ALARM_OPENED = "alarm.opened"
-FINDING_RECORDED = "finding.recorded"
 MODEL_PROMOTED = "model.promoted"
-RETRAINING_DECIDED = "retraining.decided"
-ROWS_QUARANTINED = "rows.quarantined"
-KINDS = (ALARM_OPENED, FINDING_RECORDED, MODEL_PROMOTED, RETRAINING_DECIDED, ROWS_QUARANTINED)
+DECISION_MADE = "decision.made"
+KINDS = (ALARM_OPENED, MODEL_PROMOTED, DECISION_MADE)
 
 # The namespace of the ids; another one would have receivers take events that they know for new ones.
 _NAMESPACE = uuid.UUID("5d1f7f0e-3c42-5b0a-9a55-8a0d8f4f6b27")
