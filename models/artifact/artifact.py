@@ -121,7 +121,7 @@ class Artifact:
     clock: Clock = TIME
     intervals: IntervalTable | None = field(default=None, repr=False)
     condition: PredictedCondition | None = None
-    trained: TrainedTerms = UNKNOWN_TERMS
+    trained: TrainedTerms = field(default=UNKNOWN_TERMS, compare=False)
     baselines: Mapping[str, OwnBaseline] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
