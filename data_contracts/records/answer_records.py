@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from data_contracts.records.group_commit import GroupCommit
+from data_contracts.records.outbox.alarm_events import AlarmTerms, add_alarm_events
 from data_contracts.records.record_types import AlarmDraw, Prediction
 from data_contracts.records.record_types import Answer as Answer
 from data_contracts.records.record_types import Reply as Reply
@@ -22,12 +23,27 @@ def add_predictions(
     predictions: Sequence[Prediction],
     answers: Sequence[Answer] = (),
     draws: Sequence[AlarmDraw] = (),
+    *,
+    announce: AlarmTerms | None = None,
 ) -> None:
-    """Store predictions, and answers and what was drawn under their ids, all or none."""
+    """Store predictions, answers and what was drawn under their ids, and the events of alarms opened, all or none."""
     with storage_errors(engine), engine.begin() as connection:
-        insert_records(connection, predictions)
-        insert_records(connection, answers)
-        insert_records(connection, draws)
+        _insert(connection, predictions, answers, draws, announce)
+
+
+def _insert(
+    connection: sa.Connection,
+    predictions: Sequence[Prediction],
+    answers: Sequence[Answer],
+    draws: Sequence[AlarmDraw],
+    announce: AlarmTerms | None,
+) -> None:
+    insert_records(connection, predictions)
+    insert_records(connection, answers)
+    insert_records(connection, draws)
+    if announce is not None:
+        held_back = {draw.prediction_id for draw in draws if draw.held_back}
+        add_alarm_events(connection, predictions, announce, held_back=held_back)
 
 
 def claim_reply(connection: sa.Connection, reply: Reply, *, expired: pd.Timestamp) -> Reply | None:
@@ -66,10 +82,12 @@ def store_answers(
     reply: Reply | None = None,
     *,
     draws: Sequence[AlarmDraw] = (),
+    announce: AlarmTerms | None = None,
     valid_for: pd.Timedelta,
 ) -> Reply | None:
     """Store answers, their predictions, what was drawn for alerts and the reply they were sent in, all or none.
 
+    With them go the events of the alarms that they open, by the terms `announce`; without these nobody hears of them.
     `reply` is None if the request had no idempotency key. If another request has stored a reply under the key within
     `valid_for`, that reply is returned and nothing is stored.
     """
@@ -77,9 +95,7 @@ def store_answers(
     def write(connection: sa.Connection) -> Reply | None:
         before = None if reply is None else claim_reply(connection, reply, expired=reply.at - valid_for)
         if before is None:
-            insert_records(connection, predictions)
-            insert_records(connection, answers)
-            insert_records(connection, draws)
+            _insert(connection, predictions, answers, draws, announce)
         return before
 
     return commit.run(write, order="" if reply is None else reply.key)

@@ -16,6 +16,8 @@ from data_contracts.records.database.storage_errors import storage_errors as sto
 from data_contracts.records.database.tables_there import create_missing
 from data_contracts.records.migrations.migrate import bring_up_to_date, refuse_pending
 from data_contracts.records.migrations.revisions import head, read_revision
+from data_contracts.records.outbox.model_events import decision_events, promotion_event
+from data_contracts.records.outbox.outbox import add_events
 from data_contracts.records.record_schema import Record
 from data_contracts.records.record_types import Decision as Decision
 from data_contracts.records.record_types import MonitorRun as MonitorRun
@@ -99,8 +101,10 @@ def predictions(
 
 
 def add_promotion(engine: sa.Engine, promotion: Promotion) -> None:
-    """Append a row to the ledger."""
-    add_records(engine, [promotion])
+    """Append a row to the ledger, and its event to the outbox."""
+    with storage_errors(engine), engine.begin() as connection:
+        insert_records(connection, [promotion])
+        add_events(connection, [promotion_event(promotion)])
 
 
 def promotions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:
@@ -109,8 +113,10 @@ def promotions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFr
 
 
 def add_decision(engine: sa.Engine, decision: Decision) -> None:
-    """Store a decision about retraining."""
-    add_records(engine, [decision])
+    """Store a decision about retraining, and its event in the outbox unless it is to change nothing."""
+    with storage_errors(engine), engine.begin() as connection:
+        insert_records(connection, [decision])
+        add_events(connection, decision_events(decision))
 
 
 def decisions(engine: sa.Engine, *, model_name: str | None = None) -> pd.DataFrame:

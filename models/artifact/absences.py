@@ -38,7 +38,7 @@ class ObservationTerms:
     @classmethod
     def of(cls, artifact: Artifact) -> "ObservationTerms":
         """Return the terms that a model was trained with."""
-        down = artifact.down_after_failure or artifact.trained_down
+        down = artifact.down_after_failure or artifact.trained.down_after_failure
         window = observation.observation_window(artifact.recipe.windows)
         return cls(window, down, breakdown_span(down, artifact.claim or None), artifact.clock)
 

@@ -26,6 +26,7 @@ from features.recipe.recipe import Recipe
 from models.anomalies.detector_names import NAMES as DETECTORS
 from models.artifact.model_json import FORMAT, JSON_FILE, read_model_json
 from models.artifact.reference_ranges import ReferenceRange
+from models.artifact.trained_terms import UNKNOWN_TERMS, TrainedTerms
 from models.baselines.own_baseline import OwnBaseline, relative_to_baselines
 from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators
@@ -86,8 +87,8 @@ class Artifact:
     reference_ranges
         The 10 %, 50 % and 90 % quantile of each column over the training samples that did not fail, None for a column
         without values; empty in artifacts written before there were any.
-    trained_down
-        The same by the experiment that trained it, for such artifacts; no part of the digest or of what is saved.
+    trained
+        What its file does not hold and the experiment that trained it says; no part of the digest or of what is saved.
     units
         The units of channels by a contract that is not shipped, so that they are known wherever the artifact goes.
     intervals
@@ -97,8 +98,6 @@ class Artifact:
         How its times and durations are written; in cycles where the contract of the training telemetry counts those.
     condition
         The measured condition that it is about; None for other models, and in artifacts written before it was kept.
-    trained_condition
-        The same by the experiment that trained it, for such artifacts; no part of the digest or of what is saved.
     baselines
         Of a model of anomalies: the baselines of single assets, which its features are brought to before they are
         scored; empty where all assets are measured by their type's.
@@ -121,9 +120,8 @@ class Artifact:
     down_after_failure: pd.Timedelta = NO_TIME
     clock: Clock = TIME
     intervals: IntervalTable | None = field(default=None, repr=False)
-    trained_down: pd.Timedelta = NO_TIME
     condition: PredictedCondition | None = None
-    trained_condition: PredictedCondition | None = None
+    trained: TrainedTerms = field(default=UNKNOWN_TERMS, compare=False)
     baselines: Mapping[str, OwnBaseline] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -133,7 +131,7 @@ class Artifact:
     @property
     def about(self) -> PredictedCondition | None:
         """Return the condition that it is about; None for a model of failures that are booked."""
-        return self.condition or self.trained_condition
+        return self.condition or self.trained.condition
 
     @property
     def claim(self) -> pd.Timedelta:
@@ -276,8 +274,7 @@ class Artifact:
         *,
         digest: str | None = None,
         trial: bool = False,
-        trained_down: pd.Timedelta = NO_TIME,
-        trained_condition: PredictedCondition | None = None,
+        trained: TrainedTerms = UNKNOWN_TERMS,
     ) -> "Artifact":
         """Read an artifact and verify its integrity.
 
@@ -289,8 +286,8 @@ class Artifact:
             The digest that it must have, checked before the estimator is opened; None checks none.
         trial
             Open trees in a process of its own first, which a damaged text may end instead of this one.
-        trained_down, trained_condition
-            The fields of these names.
+        trained
+            The field of this name.
 
         Returns
         -------
@@ -304,9 +301,7 @@ class Artifact:
         ModelError
             If it has another format, is damaged, or holds a type that is not reviewed.
         """
-        artifact = replace(
-            _from_json(read_model_json(folder), folder), trained_down=trained_down, trained_condition=trained_condition
-        )
+        artifact = replace(_from_json(read_model_json(folder), folder), trained=trained)
         if digest is not None and artifact.digest != digest:
             raise ModelError(
                 f"a model of digest {artifact.digest[:12]}", f"digest {digest[:12]}, as registered", "Register it again"

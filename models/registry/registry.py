@@ -43,7 +43,7 @@ from models.registry.store.file_digests import (
 )
 from models.registry.store.moved_store import own_path, rewrite_moved, rewrite_moved_if_writable
 from models.registry.store.store_schema import refuse_other_schema
-from models.registry.version_files import artifact_folder, condition, down_after_failure, signature
+from models.registry.version_files import artifact_folder, signature, trained_terms
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -246,8 +246,7 @@ class Registry:
                 artifact_folder(folder),
                 digest=entry.tags[MODEL_DIGEST],
                 trial=trial,
-                trained_down=down_after_failure(entry.tags),
-                trained_condition=condition(entry.tags),
+                trained=trained_terms(entry.tags),
             )
         return LoadedModel(name, int(entry.version), artifact, read_reference(entry.tags), dict(entry.tags))
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from data_contracts.errors import NotFoundError
 from features.names import parse_duration
 
 if TYPE_CHECKING:
     from models.artifact.artifact import Artifact
-    from models.labels.condition import PredictedCondition
+    from models.artifact.trained_terms import TrainedTerms
 
 
 def signature(artifact: "Artifact") -> Any:
@@ -25,20 +24,21 @@ def signature(artifact: "Artifact") -> Any:
     return ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(np.dtype(np.float64), (-1,))]))
 
 
-def down_after_failure(tags: Mapping[str, str]) -> pd.Timedelta:
-    """Return how long an asset is down by the experiment of a version; artifacts once did not keep it."""
-    label = json.loads(tags.get("experiment", "{}")).get("label", {})
-    return parse_duration(label.get("down_after_failure", "0h"), zero=True)
-
-
-def condition(tags: Mapping[str, str]) -> "PredictedCondition | None":
-    """Return the condition that a version is about by its experiment; artifacts once did not keep it."""
+def trained_terms(tags: Mapping[str, str]) -> "TrainedTerms":
+    """Return what the experiment of a version says that its artifact does not hold, or once did not."""
+    from models.artifact.trained_terms import TrainedTerms
     from models.labels.condition import PredictedCondition
 
-    label = json.loads(tags.get("experiment", "{}")).get("label", {})
-    if "condition" not in label:
-        return None
-    return PredictedCondition(label["condition"], None, label.get("threshold"), label.get("direction"))
+    experiment = json.loads(tags.get("experiment", "{}"))
+    label, gap = experiment.get("label", {}), experiment.get("alarms", {}).get("gap")
+    condition = None
+    if "condition" in label:
+        condition = PredictedCondition(label["condition"], None, label.get("threshold"), label.get("direction"))
+    return TrainedTerms(
+        down_after_failure=parse_duration(label.get("down_after_failure", "0h"), zero=True),
+        condition=condition,
+        alarm_gap=None if gap is None else parse_duration(gap, zero=True),
+    )
 
 
 def artifact_folder(model_folder: Path) -> Path:

@@ -156,6 +156,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "build": ("pipelines.commands.build:build", "Pack the endpoint with one model, to run without this workspace."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
     "retrain": ("pipelines.commands.operate:retrain", "Train a challenger; promote it if it is better."),
+    "outbox.list": ("pipelines.commands.outbox:listed", "List events, and what became of each on its way out."),
+    "outbox.replay": ("pipelines.commands.outbox:replay", "Send dead letters again."),
+    "outbox.deliver": ("pipelines.commands.outbox:deliver", "Send the events that wait to the systems that want them."),
     "audits.draw": (
         "pipelines.commands.audits:draw",
         "Draw assets without an alert for inspection, so that misses show.",
@@ -208,6 +211,7 @@ GROUPS = {
     "contract": "Infer a contract from files, and explain one.",
     "data": "Look at what is stored.",
     "import": "Bring data into the workspace.",
+    "outbox": "Events on their way to other systems and people.",
     "quarantine": "List, export and replay quarantined rows.",
     "models": "List, promote, roll back, shadow, sign and delete registered models.",
     "tokens": "Create, list and revoke tokens for the endpoint.",

@@ -21,6 +21,7 @@ from features.extraction.latest_readings import UNKNOWN, latest_readings
 from features.telemetry.provenance import OVERRIDDEN, SIMULATED, provenance
 from features.telemetry.sorted_times import IntArray, microseconds
 from models.artifact.absences import absent_assets
+from models.artifact.announcement import announcement_terms
 from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.scoring import DetailedScores, score_in_detail
@@ -149,7 +150,8 @@ def score_fleet(
         answers += answers_of_scores(model, run.details, run.latest, run.reasons, made_at, run.shares)
         predicted = predictions_of(model, run.scores, made_at)
     draws = _draws(workspace, model, predicted, policy)
-    stored = store_new(workspace, predicted, answers, records_of_draws(predicted, draws))
+    announce = announcement_terms(model.artifact)
+    stored = store_new(workspace, predicted, answers, records_of_draws(predicted, draws), announce=announce)
     held_back = tuple(asset for asset, draw in draws.items() if draw.held_back)
     about = model.artifact.about
     unit = None if about is None else about.unit

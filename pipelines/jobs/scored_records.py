@@ -12,6 +12,7 @@ import pandas as pd
 from data_contracts.records.answer_records import Answer, add_predictions
 from data_contracts.records.asset_records import answers_of, stored_ids
 from data_contracts.records.draw_records import AlarmDraw
+from data_contracts.records.outbox.alarm_events import AlarmTerms
 from data_contracts.records.records import Prediction, open_records
 from data_contracts.tables.stored_features import StoredFeatures, store_features
 from data_contracts.workspace import Workspace
@@ -33,9 +34,17 @@ def prediction_id(model_name: str, version: int, asset: str, as_of: pd.Timestamp
 
 
 def store_new(
-    workspace: Workspace, batch: Sequence[Prediction], answers: Sequence[Answer], draws: Sequence[AlarmDraw] = ()
+    workspace: Workspace,
+    batch: Sequence[Prediction],
+    answers: Sequence[Answer],
+    draws: Sequence[AlarmDraw] = (),
+    *,
+    announce: AlarmTerms | None = None,
 ) -> int:
-    """Store the predictions, answers and draws that are not in the records yet; return how many predictions."""
+    """Store the predictions, answers and draws that are not in the records yet; return how many predictions.
+
+    With them go the events of alarms that they open, by the terms `announce`.
+    """
     records = open_records(workspace.records_url)
     known = stored_ids(records, [prediction.prediction_id for prediction in batch])
     # An asset may have been predicted for, and its failure at the time of the cut-off been reported since.
@@ -48,6 +57,7 @@ def store_new(
         new,
         [answer for answer in answers if answer.prediction_id not in known],
         [draw for draw in draws if draw.prediction_id in drawn],
+        announce=announce,
     )
     return len(new)
 

@@ -40,6 +40,7 @@ from pipelines.settings.sections import (
 PREFIX = "FOREWARN_"
 # Read by other parts: the command line, the workspace, the endpoint and the tests.
 ELSEWHERE = (
+    "FOREWARN_EVENT_SOURCE",
     "FOREWARN_WORKSPACE",
     "FOREWARN_TABLES_URL",
     "FOREWARN_RECORDS_URL",

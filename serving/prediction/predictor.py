@@ -19,6 +19,7 @@ from features.recipe.recipe import Recipe
 from features.telemetry.point_in_time import PointInTimeQuery
 from features.telemetry.sorted_times import microseconds
 from models.artifact.absences import ObservationTerms, assets_beyond
+from models.artifact.announcement import announcement_terms
 from models.artifact.artifact import Artifact
 from models.artifact.reasons import Reason
 from models.artifact.staleness import Staleness, contract_of
@@ -103,7 +104,7 @@ class Predictor:
         """
         with self._compute_turn(request):
             predicted = self._predict(request, champion)
-        self._store(predicted, None)
+        self._store(predicted, None, champion)
         return PredictAnswer(predictions=[response.answer for response in predicted.responses])
 
     def predict_json(self, request: PredictRequest, champion: Champion, keyed: IdempotentRequest | None = None) -> str:
@@ -115,7 +116,8 @@ class Predictor:
             predicted = self._predict(request, champion)
             with span("write answer"):
                 text = response_text([response.record for response in predicted.responses])
-        earlier = self._store(predicted, None if keyed is None else keyed.record(text, self.clock()))
+        record = None if keyed is None else keyed.record(text, self.clock())
+        earlier = self._store(predicted, record, champion)
         if earlier is not None and keyed is not None:
             return keyed.replay(earlier)
         _report(predicted.responses, champion)
@@ -174,10 +176,11 @@ class Predictor:
         return builder
 
     @traced("store predictions")
-    def _store(self, predicted: _Predicted, response: Reply | None) -> Reply | None:
+    def _store(self, predicted: _Predicted, response: Reply | None, champion: Champion) -> Reply | None:
         predictions = [each.prediction for each in predicted.responses if each.prediction is not None]
         draws = [each.draw for each in predicted.responses if each.draw is not None]
-        earlier = self.log.store(predictions, [each.record for each in predicted.responses], response, draws)
+        answers, terms = [each.record for each in predicted.responses], announcement_terms(champion.artifact)
+        earlier = self.log.store(predictions, answers, response, draws, terms)
         if earlier is None and self._shadow is not None:
             ids = {each.answer["asset"]: each.answer["prediction_id"] for each in predicted.responses}
             for query, n_rows in predicted.traffic:

@@ -1,15 +1,14 @@
 """Commands for live telemetry: listen."""
 
 import os
-import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.arguments import settings_of
 from pipelines.cli.options import DEFAULTS, Shared
+from pipelines.terminal.stop_signals import stop_signals
 
 if TYPE_CHECKING:
     from pipelines.live.listening.listen_summary import ListenSummary
@@ -59,7 +58,7 @@ def listen(
     if metrics_port is not None:
         settings = replace(settings, metrics_port=metrics_port)
     ending = Ending(_seconds("--until-idle", until_idle), _seconds("--for", for_))
-    with _stop_signals() as stopping, _status_line() as report:
+    with stop_signals() as stopping, _status_line() as report:
         chosen = {"environ": os.environ, "ending": ending, "stopping": stopping, "report": report}
         return listen_and_follow(workspace, settings, **chosen) if follow else run(workspace, settings, **chosen)
 
@@ -76,40 +75,6 @@ def _seconds(option: str, text: str | None) -> float | None:
         raise UsageError(
             f"{option} {text!r} is no duration", "a number and a unit, such as 5s or 2min", "Fix it"
         ) from error
-
-
-class _StopFlag:
-    """Set by a handler of signals: the locks of an Event may be held by the very code that the signal interrupts."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def is_set(self) -> bool:
-        return self.asked
-
-    def wait(self, timeout: float) -> bool:
-        ends = time.monotonic() + timeout
-        while not self.asked and (left := ends - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
-        return self.asked
-
-
-@contextmanager
-def _stop_signals() -> Iterator[_StopFlag]:
-    """Yield a flag that SIGTERM and the first Ctrl-C set; a second one interrupts at once."""
-    stopping = _StopFlag()
-
-    def stop(*_: Any) -> None:
-        if stopping.asked:
-            raise KeyboardInterrupt
-        stopping.asked = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

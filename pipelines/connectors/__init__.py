@@ -1,0 +1,1 @@
+"""Connectors: events of the outbox on their way to other systems and to people."""

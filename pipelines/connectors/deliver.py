@@ -1,0 +1,132 @@
+"""Delivery of what waits in the outbox by one channel: in order per subject, again and again until it is settled."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import pandas as pd
+
+from data_contracts.records.outbox.outbox import (
+    Due,
+    due_events,
+    forget_settled,
+    note_delivered,
+    note_failed,
+    open_channel,
+)
+from data_contracts.records.outbox.outbox_records import OutboxEvent
+from pipelines.connectors.channel_settings import Channel
+from pipelines.connectors.webhook import RefusedError, TryAgainError
+
+Records = Any
+"""The engine that `data_contracts.records.records.open_records` gives; its library is named in that folder only."""
+_BATCH = 100
+_FIRST_PAUSE = pd.Timedelta(seconds=1)
+_MOST_IN_A_ROW = 3
+"""So many failures one after another mean that the receiver is down, not that it dislikes an event."""
+
+
+class Target(Protocol):
+    """Where events go."""
+
+    def send(self, event: OutboxEvent, number: int) -> None:
+        """Send one event; `TryAgainError` or `RefusedError` unless it was taken."""
+
+
+class Stop(Protocol):
+    """Asks whether to stop."""
+
+    def is_set(self) -> bool:
+        """Return whether to stop."""
+
+
+@dataclass(frozen=True)
+class DeliverResult:
+    """What one delivery did."""
+
+    channel: str
+    delivered: int = 0
+    retrying: int = 0
+    dead: int = 0
+    problem: str = ""  # the last one
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return dict(vars(self))
+
+    @property
+    def sentence(self) -> str:
+        """Return it in words."""
+        words = f"{self.channel}: {self.delivered:,} delivered"
+        words += f", {self.retrying:,} to be tried again" if self.retrying else ""
+        words += f", {self.dead:,} dead letters" if self.dead else ""
+        return f"{words} ({self.problem})" if self.problem else words
+
+    def and_then(self, other: "DeliverResult") -> "DeliverResult":
+        """Return what this delivery and a later one by the same channel did; attempts that failed count each time."""
+        counts = {name: getattr(self, name) + getattr(other, name) for name in ("delivered", "retrying", "dead")}
+        return replace(self, problem=other.problem or self.problem, **counts)
+
+
+def deliver(
+    records: Records,
+    name: str,
+    channel: Channel,
+    target: Target,
+    kinds: Sequence[str],
+    *,
+    clock: Callable[[], pd.Timestamp],
+    stopping: Stop,
+) -> DeliverResult:
+    """Send what is due by a channel, until nothing is, the receiver is down or `stopping` is set."""
+    open_channel(records, name, clock())
+    done, in_a_row = DeliverResult(name), 0
+    while in_a_row < _MOST_IN_A_ROW:
+        batch = due_events(records, name, kinds, clock(), _BATCH)
+        if not batch:
+            break
+        for due in batch:
+            if stopping.is_set() or in_a_row >= _MOST_IN_A_ROW:
+                return done
+            done, taken = _attempt(records, name, channel, target, due, clock(), done)
+            in_a_row = 0 if taken else in_a_row + 1
+    forget_settled(records, name, kinds, clock())
+    return done
+
+
+def _attempt(
+    records: Records,
+    name: str,
+    channel: Channel,
+    target: Target,
+    due: Due,
+    now: pd.Timestamp,
+    done: DeliverResult,
+) -> tuple[DeliverResult, bool]:
+    """Send one event and note what came of it; return whether the receiver answered for good."""
+    try:
+        target.send(due.event, due.number)
+    except RefusedError as error:
+        note_failed(records, name, due, now, problem=str(error), again_at=None)
+        return replace(done, dead=done.dead + 1, problem=str(error)), True
+    except TryAgainError as error:
+        again_at = now + pause_after(due.attempts, channel.longest_pause, error.after_s)
+        given_up = again_at > due.event.at + channel.give_up_after
+        note_failed(records, name, due, now, problem=str(error), again_at=None if given_up else again_at)
+        dead, retrying = done.dead + given_up, done.retrying + (not given_up)
+        return replace(done, dead=dead, retrying=retrying, problem=str(error)), False
+    note_delivered(records, name, due, now)
+    return replace(done, delivered=done.delivered + 1), True
+
+
+def pause_after(attempts: int, longest: pd.Timedelta, asked_s: float | None = None) -> pd.Timedelta:
+    """Return how long to wait after some failed attempts before this one: doubled each time, or what was asked for.
+
+    Examples
+    --------
+    >>> hour = pd.Timedelta(hours=1)
+    >>> [pause_after(n, hour).total_seconds() for n in (0, 1, 5, 50)]
+    [1.0, 2.0, 32.0, 3600.0]
+    """
+    doubled: pd.Timedelta = min(longest, _FIRST_PAUSE * 2 ** min(attempts, 30))
+    return doubled if asked_s is None else max(doubled, min(longest, pd.Timedelta(seconds=asked_s)))

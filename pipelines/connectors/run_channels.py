@@ -1,0 +1,91 @@
+"""Delivery by the channels of a workspace, once or for as long as a process runs."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pandas as pd
+
+from data_contracts.errors import UsageError
+from data_contracts.records.leases import hold_lease, release_if_dead
+from data_contracts.records.outbox.event_kinds import KINDS
+from data_contracts.records.records import open_records
+from data_contracts.workspace import Workspace
+from pipelines.connectors.channel_settings import FOLDER, Channel, channel_names, read_channel
+from pipelines.connectors.deliver import DeliverResult, Stop, deliver
+from pipelines.connectors.webhook import open_webhook
+
+SOURCE_VARIABLE = "FOREWARN_EVENT_SOURCE"
+"""The environment variable with the URI that events name as their source."""
+_SOURCE = "/forewarn"
+_LEASE_LIFE = pd.Timedelta(seconds=30)
+_LOOK_EVERY_S = 1.0
+
+
+class Waiting(Stop, Protocol):
+    """Asks whether to stop, and waits."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for so many seconds at most; return whether to stop."""
+
+
+@dataclass(frozen=True)
+class OutboxRun:
+    """What delivery by some channels did."""
+
+    channels: tuple[DeliverResult, ...]
+
+    @property
+    def exit_status(self) -> int:
+        """Return 1 if something could not go out."""
+        return int(any(each.retrying or each.dead for each in self.channels))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {"channels": [each.to_dict() for each in self.channels]}
+
+    def __rich__(self) -> str:
+        """Render a sentence for each channel."""
+        return "\n".join(each.sentence for each in self.channels)
+
+
+def deliver_all(workspace: Workspace, names: Sequence[str] | None, *, stopping: Stop) -> OutboxRun:
+    """Send what is due by some channels, or all; `ModelError` where another process delivers by one of them."""
+    channels = _channels(workspace, names)
+    return OutboxRun(tuple(_deliver(workspace, name, channel, stopping) for name, channel in channels.items()))
+
+
+def follow_outbox(workspace: Workspace, names: Sequence[str] | None, *, stopping: Waiting) -> OutboxRun:
+    """Send what is due by some channels, or all, again and again until `stopping` is set; return what was done."""
+    channels = _channels(workspace, names)
+    done = {name: DeliverResult(name) for name in channels}
+    while not stopping.is_set():
+        for name, channel in channels.items():
+            done[name] = done[name].and_then(_deliver(workspace, name, channel, stopping))
+        stopping.wait(_LOOK_EVERY_S)
+    return OutboxRun(tuple(done.values()))
+
+
+def _channels(workspace: Workspace, names: Sequence[str] | None) -> Mapping[str, Channel]:
+    """Read the files of the channels before anything is sent."""
+    chosen = channel_names(workspace.root) if names is None else tuple(dict.fromkeys(names))
+    if not chosen:
+        found = f"no file in {workspace.root / FOLDER}"
+        raise UsageError(found, "a TOML file for each channel", "Write one; docs/how-to/connect.md shows how")
+    return {name: read_channel(workspace.root, name) for name in chosen}
+
+
+def _deliver(workspace: Workspace, name: str, channel: Channel, stopping: Stop) -> DeliverResult:
+    records, lease = open_records(workspace.records_url), f"deliver/{name}"
+    release_if_dead(records, lease)
+    source = os.environ.get(SOURCE_VARIABLE, _SOURCE)
+    with (
+        open_webhook(channel.webhook, workspace.root, source) as target,
+        hold_lease(records, lease, f"delivery by {name}", ttl=_LEASE_LIFE),
+    ):
+        return deliver(records, name, channel, target, channel.kinds_of(KINDS), clock=_now, stopping=stopping)
+
+
+def _now() -> pd.Timestamp:
+    return pd.Timestamp.now("UTC").as_unit("us")
