@@ -9,6 +9,7 @@ import pandas as pd
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Decision, Promotion, add_decision, open_records
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.workspace import Workspace
 from models.registry.promotion import Records, carry_out, complete_ledger
 from models.registry.registry import CHALLENGER, Registry
@@ -52,6 +53,7 @@ def retrain_champion(
     urgent: bool = False,
     progress: ProgressCallback = silent,
     clock: Callable[[], pd.Timestamp] = wall_clock,
+    engine: BlockEngine | None = None,
 ) -> RetrainResult:
     """Train a challenger as the champion was trained, on newer data; promote it if it is better.
 
@@ -66,7 +68,7 @@ def retrain_champion(
 
     With `retrain.refit` a promoted challenger is fitted once more, to all that is known at `now`; the refit takes its
     place if it behaves as the challenger. A retraining of which that was cut off is gone on with, and nothing else is
-    done.
+    done. Features are computed by `engine`, in this process if None.
     """
     records = open_records(workspace.records_url)
     with hold_lease(records, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock):
@@ -75,8 +77,8 @@ def retrain_champion(
         if settings.retrain.refit:
             unfinished = find_unfinished(registry, records, model_name, now=now)
             if unfinished is not None and unfinished.retraining:
-                return _go_on(workspace, unfinished, settings, progress, clock)
-        holdout = hold_out(workspace, model_name, settings, now=now, urgent=urgent)
+                return _go_on(workspace, unfinished, settings, progress, clock, engine)
+        holdout = hold_out(workspace, model_name, settings, now=now, urgent=urgent, engine=engine)
         period, plan = plan_comparison(holdout, settings)
         if not plan.made or (stands_still := nothing_new(holdout)) is not None:
             undecided = no_comparison(period, plan)
@@ -101,7 +103,7 @@ def retrain_champion(
             promised = _promised(workspace, model_name, version, result.comparison.to_dict(), settings, now)
             result, evidence = replace(result, promise=promised), evidence | {"promise": promised.to_dict()}
             promotion = _promotion(holdout, result, version, evidence, settings)
-            return _promote_and_refit(Refit(workspace, promotion, settings, progress, clock), result)
+            return _promote_and_refit(Refit(workspace, promotion, settings, progress, clock, engine), result)
         _store_decision(records, result, evidence, now)
         return result
 
@@ -221,6 +223,7 @@ def _go_on(
     settings: Settings,
     progress: ProgressCallback,
     clock: Callable[[], pd.Timestamp],
+    engine: BlockEngine | None,
 ) -> RetrainResult:
     """Go on with a retraining from where it was cut off, to the same end."""
     promotion, records = unfinished.promotion, open_records(workspace.records_url)
@@ -230,7 +233,7 @@ def _go_on(
     result = _stored_result(workspace, unfinished, settings)
     if not unfinished.decided:
         _store_decision(records, result, dict(promotion.evidence), promotion.at)
-    refit = refit_promoted(Refit(workspace, promotion, settings, progress, clock))
+    refit = refit_promoted(Refit(workspace, promotion, settings, progress, clock, engine))
     went_on = f"A retraining of {promotion.at:%Y-%m-%d %H:%M} had been cut off; this one went on with it."
     return replace(result, refit=refit, reasons=(went_on, *result.reasons))
 

@@ -11,6 +11,7 @@ from data_contracts.errors import ModelError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import wall_clock
 from data_contracts.records.records import Decision, Promotion, add_decision, open_records
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from models.experiment.condition_outcomes import with_predicted_failures
@@ -41,6 +42,7 @@ class Refit:
     settings: Settings
     progress: ProgressCallback = silent
     clock: Callable[[], pd.Timestamp] = wall_clock
+    engine: BlockEngine | None = None  # what computes features; this process if None
 
     @property
     def records(self) -> Any:
@@ -151,7 +153,9 @@ def _history(job: Refit, judged: MonitoredModel) -> History:
     """Read what was known at the promotion, at the table versions of then."""
     data, promotion = judged.experiment.data, job.promotion
     versions: Mapping[str, int] | None = promotion.data_versions or None
-    return open_history(job.workspace, data.asset_type, plant=data.plant, as_of=promotion.at, versions=versions)
+    return open_history(
+        job.workspace, data.asset_type, plant=data.plant, as_of=promotion.at, versions=versions, engine=job.engine
+    )
 
 
 def _evidence(job: Refit, measured: RefitAgreement | None) -> dict[str, Any]:
