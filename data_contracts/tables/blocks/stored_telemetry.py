@@ -88,7 +88,10 @@ class _Blocks:
         begins = _begins(catalogue["rows"].tolist(), self.block_rows)
         part = _Blocks(self.query, tuple(assets), catalogue, self.block_rows, begins)
         pieces = [self.piece_of.loc[list(part.names(block))].unique().tolist() for block in range(len(part.begins))]
-        return replace(part, handed=self._file.hand_over(pieces)) if self.pieces > 1 else part
+        if self.pieces == 1:
+            return part
+        with storage(self.query.workspace, self.query.table):
+            return replace(part, handed=self._file.hand_over(pieces))
 
     def _read(self, block: int) -> pd.DataFrame:
         names = self.names(block)
