@@ -261,8 +261,8 @@ def open_history(
         if table not in tables_read.versions:
             return none
         rows = TelemetryQuery(workspace, table, tables_read.versions[table], as_of, start)
-        opened = StoredTelemetry.open(rows, tuple(none.columns), assets=chosen, block_rows=block_rows)
-        return _in_place_of_frame(replace(opened, engine=engine))
+        opened = StoredTelemetry.open(rows, tuple(none.columns), assets=chosen, block_rows=block_rows, engine=engine)
+        return _in_place_of_frame(opened)
 
     return _history(tables_read, asset_type, telemetry, plant=plant, assets=None, start=start)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-# Few, as each reads the table; more than one for each worker, as not all take equally long.
+# More than one for each worker, as not all take equally long; few, as each costs a message and begins within a piece.
 _PARTS_A_WORKER = 2
 # What a part's result may take, in values: some parts wait at the workers until their turn.
 _MOST_VALUES = 16_000_000

@@ -11,6 +11,7 @@ import pandas as pd
 from data_contracts.contract.registered import find_revision
 from data_contracts.errors import ModelError
 from data_contracts.progress import ProgressCallback, silent
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
@@ -77,11 +78,17 @@ class Reproduction:
 
 
 def reproduce(
-    workspace: Workspace, name: str, version: int | str, *, progress: ProgressCallback = silent
+    workspace: Workspace,
+    name: str,
+    version: int | str,
+    *,
+    engine: BlockEngine | None = None,
+    progress: ProgressCallback = silent,
 ) -> Reproduction:
     """Train a registered version, by number or alias, again from its tags and compare the predictions.
 
-    The data are read at the table versions, and up to the known time, that the tags record. Raises `ModelError` if the
+    The data are read at the table versions, and up to the known time, that the tags record; features are computed by
+    `engine`, in this process if None. Raises `ModelError` if the
     version lacks those tags, as one registered by other means does.
     """
     registry = Registry(workspace)
@@ -103,12 +110,12 @@ def reproduce(
             "Restore the table from a backup; upkeep.keep_trained keeps it for versions registered from now on",
         )
     experiment = Experiment.from_json(tags["experiment"])
-    history = training_history(workspace, experiment, tags)
+    history = training_history(workspace, experiment, tags, engine=engine)
     # By the contract of then, where the workspace still has it.
     contract = find_revision(workspace.contracts, loaded.artifact.contract.digest)
     known_until = pd.Timestamp(tags["known_until"])
     if OWN_BASELINES in tags:
-        again = _again_with_baselines(workspace, registry, loaded, experiment)
+        again = _again_with_baselines(workspace, registry, loaded, experiment, engine)
     elif refit_of(tags) is None:
         again = train(experiment, history, known_until=known_until, contract=contract, progress=progress)
     else:
@@ -134,11 +141,16 @@ def reproduce(
 
 
 def _again_with_baselines(
-    workspace: Workspace, registry: Registry, loaded: LoadedModel, experiment: Experiment
+    workspace: Workspace,
+    registry: Registry,
+    loaded: LoadedModel,
+    experiment: Experiment,
+    engine: BlockEngine | None,
 ) -> Trained:
     """Learn the baselines again that a version has beyond the one before it; that one is taken as it is registered."""
     tag, known_until = json.loads(loaded.tags[OWN_BASELINES]), pd.Timestamp(loaded.tags["known_until"])
-    history = training_history(workspace, experiment, loaded.tags, start=pd.Timestamp(tag["since"]))
+    since = pd.Timestamp(tag["since"])
+    history = training_history(workspace, experiment, loaded.tags, start=since, engine=engine)
     base = registry.load(loaded.name, int(tag["base"]))
     kept = {asset: own for asset, own in base.artifact.baselines.items() if asset not in tag["dropped"]}
     trained_until, span = pd.Timestamp(base.tags["trained_until"]), pd.Timedelta(seconds=tag["span_s"])
@@ -149,7 +161,12 @@ def _again_with_baselines(
 
 
 def training_history(
-    workspace: Workspace, experiment: Experiment, tags: Mapping[str, str], *, start: pd.Timestamp | None = None
+    workspace: Workspace,
+    experiment: Experiment,
+    tags: Mapping[str, str],
+    *,
+    start: pd.Timestamp | None = None,
+    engine: BlockEngine | None = None,
 ) -> History:
     """Read the history that a version was trained on, by its tags ``known_until`` and ``data_version``."""
     return open_history(
@@ -160,6 +177,7 @@ def training_history(
         versions=json.loads(tags["data_version"]) or None,
         start=start,
         checked=True,
+        engine=engine,
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from data_contracts.errors import ModelError, UsageError, did_you_mean
 from data_contracts.progress import ProgressCallback, silent
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from features.clock import clock_of
@@ -86,19 +87,21 @@ def run_backtest(
     *,
     settings: Settings,
     say: Callable[[str], None] = lambda _: None,
+    engine: BlockEngine | None = None,
     progress: ProgressCallback = silent,
     dry_run: bool = False,
 ) -> BacktestResult | BacktestPlan:
     """Replay a workspace's history under several retraining rules; in a dry run only estimate the effort.
 
     Nothing is registered or recorded; page and JSON file go into the workspace's reports once all is done. `say` takes
-    sentences on how long it will take.
+    sentences on how long it will take. Features are computed by `engine`, in this process if None.
     """
     experiment = _with_settings(experiment, settings)
     costs = _prices(experiment, config, settings)
     gates = gates_for(experiment.target, settings.retrain)
     rules, left_out = _select_rules(config, settings, gates, costs)
-    history = open_history(workspace, experiment.data.asset_type, plant=experiment.data.plant, checked=True)
+    data = experiment.data
+    history = open_history(workspace, data.asset_type, plant=data.plant, engine=engine, checked=True)
     if clock_of(history.contract).cycle is not None:
         raise ModelError(
             f"the times of {history.asset_type} count cycles, of each asset from its own beginning",

@@ -112,8 +112,10 @@ class CachedModels:
             tags = {"trained_until": version.trained_until.isoformat()}
             model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
             champion = MonitoredModel(model, self.experiment)
-            since, limits = at - self.settings.drift.every, self.settings.diagnosis
-            write_json(file, diagnose(self.workspace, champion, now=at, since=since, limits=limits).to_dict())
+            since, limits, telemetry = at - self.settings.drift.every, self.settings.diagnosis, self.history.stored
+            engine = None if telemetry is None else telemetry.engine
+            found = diagnose(self.workspace, champion, now=at, since=since, limits=limits, engine=engine)
+            write_json(file, found.to_dict())
         stored = json.loads(file.read_text(encoding="utf-8"))
         return Diagnosis(
             findings=tuple(_read_finding(finding) for finding in stored["findings"]),

@@ -68,6 +68,7 @@ def backtest(
     """
     from features.names import parse_duration
     from pipelines.backtesting.backtest import BacktestConfig, run_backtest
+    from pipelines.compute.engine import compute_engine
     from pipelines.terminal.progress import bars
 
     workspace = options.open()
@@ -83,8 +84,10 @@ def backtest(
     )
     loaded = _experiment(experiment, model, override or [], options)
     settings = settings_of(workspace)
-    with bars() as progress:
-        return run_backtest(workspace, loaded, config, settings=settings, say=_say, progress=progress, dry_run=dry_run)
+    if dry_run:
+        return run_backtest(workspace, loaded, config, settings=settings, dry_run=True)
+    with compute_engine(settings.compute, workspace) as engine, bars() as progress:
+        return run_backtest(workspace, loaded, config, settings=settings, say=_say, engine=engine, progress=progress)
 
 
 def _experiment(name: str | None, model: str | None, override: list[str], options: Options) -> "Experiment":

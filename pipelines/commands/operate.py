@@ -101,12 +101,13 @@ def monitor(*, model: str | None = None, now: str | None = None, options: Shared
     options : Options
         The workspace and the form of the output.
     """
+    from pipelines.compute.engine import compute_engine
     from pipelines.jobs.monitor import monitor_champion
 
     workspace = options.open()
-    return monitor_champion(
-        workspace, model_name(workspace, model), now=time_or_now(now), settings=settings_of(workspace)
-    )
+    name, settings = model_name(workspace, model), settings_of(workspace)
+    with compute_engine(settings.compute, workspace) as engine:
+        return monitor_champion(workspace, name, now=time_or_now(now), settings=settings, engine=engine)
 
 
 def why(
@@ -147,14 +148,16 @@ def retrain(*, model: str | None = None, now: str | None = None, options: Shared
     options : Options
         The workspace and the form of the output.
     """
+    from pipelines.compute.engine import compute_engine
     from pipelines.jobs.retrain import retrain_champion
     from pipelines.terminal.progress import bars
     from pipelines.terminal.termination import termination_interrupts
 
     workspace = options.open()
-    settings, at = settings_of(workspace), time_or_now(now)
-    with termination_interrupts(), bars() as progress:
-        return retrain_champion(workspace, model_name(workspace, model), now=at, settings=settings, progress=progress)
+    name, settings, at = model_name(workspace, model), settings_of(workspace), time_or_now(now)
+    engines = compute_engine(settings.compute, workspace)
+    with termination_interrupts(), engines as engine, bars() as progress:
+        return retrain_champion(workspace, name, now=at, settings=settings, engine=engine, progress=progress)
 
 
 def run(

@@ -4,16 +4,18 @@ import hashlib
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-import data_contracts
 import features
 from data_contracts.errors import ForewarnError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+_PACKAGES = ("data_contracts", "features", "models", "pipelines")
 # What decides over the bits of a feature, beside forewarn itself.
 _LIBRARIES = ("deltalake", "numba", "numpy", "pandas", "pyarrow", "pywavelets", "scipy", "statsmodels", "tsfresh")
 
@@ -70,11 +72,13 @@ def check_environment(expected: Mapping[str, str], present: Mapping[str, str], w
         )
 
 
+@cache
 def _source_digest() -> str:
-    """Return a digest of the code that computes features, as a version under development has many states."""
+    """Return a digest of the code that tasks run, as a version under development has many states."""
     digest = hashlib.sha256()
-    for package in (data_contracts, features):
-        root = Path(str(package.__file__)).parent
+    for package in _PACKAGES:
+        spec = find_spec(package)
+        root = Path(str(None if spec is None else spec.origin)).parent
         for file in sorted(root.rglob("*.py")):
             digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]

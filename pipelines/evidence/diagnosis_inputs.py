@@ -6,11 +6,13 @@ champion's age.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 import pandas as pd
 
 from data_contracts.ingestion.quarantine import list_rows
 from data_contracts.tables import tables
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.blocks.stored_telemetry import StoredTelemetry, TelemetryQuery
 from data_contracts.tables.history import read_history
 from data_contracts.tables.telemetry import channels_among, reconcile
@@ -35,25 +37,32 @@ def diagnose(
     now: pd.Timestamp,
     since: pd.Timestamp,
     limits: Limits | None = None,
+    engine: BlockEngine | None = None,
 ) -> Diagnosis:
     """Diagnose faults of the data or the plant from what is known at `now`, before the champion is blamed.
 
     Refused rows count from `since` on, such as the last look, or from the recent days of `limits` on if these are more.
+    Telemetry is summed up by `engine`, in this process if None.
     """
     limits = limits or Limits()
     since = min(since, now - limits.recent_days * DAY)
-    return diagnosis.diagnose(gather_inputs(workspace, champion, now=now, since=since), limits)
+    return diagnosis.diagnose(gather_inputs(workspace, champion, now=now, since=since, engine=engine), limits)
 
 
 def gather_inputs(
-    workspace: Workspace, champion: MonitoredModel, *, now: pd.Timestamp, since: pd.Timestamp
+    workspace: Workspace,
+    champion: MonitoredModel,
+    *,
+    now: pd.Timestamp,
+    since: pd.Timestamp,
+    engine: BlockEngine | None = None,
 ) -> DiagnosisInputs:
     """Read what is known at `now`, as daily counts and medians; refused rows and reports from `since` on."""
     data, end = champion.experiment.data, champion.trained_until.floor("D")
     # Without telemetry: only which assets belong to the plant, and what was reported.
     reports = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=now)
     assets = sorted(set(reports.assets["asset"])) if data.plant is not None else None
-    readings, levels, regimes = _daily(workspace, champion, assets, end - REFERENCE, end, now)
+    readings, levels, regimes = _daily(workspace, champion, assets, end - REFERENCE, end, now, engine)
     telemetry = champion.model.artifact.contract.name or f"telemetry_{data.asset_type}"
     days = readings.index.get_level_values("day")
     arrived = {telemetry: int(readings.loc[days >= since.floor("D"), ROWS].sum())}
@@ -87,6 +96,7 @@ def _daily(
     begin: pd.Timestamp,
     end: pd.Timestamp,
     now: pd.Timestamp,
+    engine: BlockEngine | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return readings, levels and regimes of whole days up to now; the reference period is from begin to end."""
     table = f"telemetry/{champion.experiment.data.asset_type}"
@@ -97,15 +107,16 @@ def _daily(
     stored = None
     if version is not None:
         asked = TelemetryQuery(workspace, table, version, as_of=now, start=begin, overrides=False)
-        stored = StoredTelemetry.open(asked, tuple(columns.columns), assets=assets)
+        stored = StoredTelemetry.open(asked, tuple(columns.columns), assets=assets, engine=engine)
 
-    def telemetry(until: pd.Timestamp) -> Iterator[pd.DataFrame]:
+    def reference() -> Iterator[pd.DataFrame]:
         for rows in [columns] if stored is None else stored.blocks():
-            yield reconcile(rows[rows["event_time"] <= until], channels)
+            yield reconcile(rows[rows["event_time"] <= end], channels)
 
     n_reference = tables.count_rows(workspace, table, start=begin, end=end)
-    learned = _fit_regimes(champion, telemetry(end), channels, n_reference)
-    parts = [_by_day(rows, channels, learned) for rows in telemetry(last)]
+    learned = _fit_regimes(champion, reference(), channels, n_reference)
+    summed = partial(_by_day, until=last, channels=channels, learned=learned)
+    parts = [summed(columns)] if stored is None else stored.computed(summed)
     readings, levels, regimes = (pd.concat(part).sort_index() for part in zip(*parts, strict=True))
     return readings, levels, regimes.sort_index(axis="columns").fillna(0)
 
@@ -126,8 +137,9 @@ def _fit_regimes(
 
 
 def _by_day(
-    telemetry: pd.DataFrame, channels: list[str], learned: Regimes | None
+    rows: pd.DataFrame, until: pd.Timestamp, channels: list[str], learned: Regimes | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    telemetry = reconcile(rows[rows["event_time"] <= until], channels)
     # A row stands for the time that ends with it, so midnight belongs to the day before.
     day = (telemetry["event_time"] - pd.Timedelta(1, "us")).dt.floor("D").rename("day")
     keys = [telemetry["asset"], day]

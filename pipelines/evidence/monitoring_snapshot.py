@@ -6,6 +6,7 @@ import pandas as pd
 
 from data_contracts.records.leases import is_held, wall_clock
 from data_contracts.records.records import decisions, open_records, predictions
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.history import History, read_history
 from data_contracts.tables.tables import asset_watermarks
@@ -61,11 +62,17 @@ class MonitoringSnapshot:
 
 
 def gather_snapshot(
-    workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings
+    workspace: Workspace,
+    model_name: str,
+    *,
+    now: pd.Timestamp,
+    settings: Settings,
+    engine: BlockEngine | None = None,
 ) -> MonitoringSnapshot:
     """Gather what is known at `now` of a model's champion; stores nothing.
 
     The evidence is the champion's own predictions since its promotion, without those that a retraining was decided on.
+    Telemetry is diagnosed by `engine`, in this process if None.
     `NotFoundError` without a champion, `ModelError` if it raises no alerts.
     """
     champion = load_champion(workspace, model_name)
@@ -93,7 +100,8 @@ def gather_snapshot(
         predicted, history.predicted_failures, history.work_orders, now=now, terms=alarm_terms, observation_gaps=absent
     )
     promised = promise_status(workspace, model_name, champion.model.version, settings=settings, now=now)
-    diagnosis = diagnose(workspace, champion, now=now, since=now - settings.drift.every, limits=settings.diagnosis)
+    looked = now - settings.drift.every
+    diagnosis = diagnose(workspace, champion, now=now, since=looked, limits=settings.diagnosis, engine=engine)
     diagnosis = _set_aside_since_first_found(diagnosis, decided[decided["model_version"] == champion.model.version])
     findings = finding_quality(records, model_name, history, now=now, terms=alarm_terms, settings=settings)
     grid = Grid(

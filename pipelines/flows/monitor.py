@@ -7,6 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from models.monitoring.probation import ROLL_BACK
 from models.retraining.retraining_policy import DRIFT, RETRAIN
+from pipelines.compute.engine import compute_engine
 from pipelines.evidence.probation_status import roll_back
 from pipelines.flows.entry import MONITORED, is_transient, models_to_run, open_workspace_and_settings, time_or_now
 from pipelines.flows.retrain import retrain_model
@@ -18,7 +19,8 @@ from pipelines.retraining.own_baselines import hand_over_baselines, has_baseline
 def monitor_model(workspace: str, model: str, now: str) -> dict[str, Any]:
     """Test one champion for drift, and decide whether to retrain it."""
     opened, settings = open_workspace_and_settings(workspace)
-    result = monitor_champion(opened, model, now=time_or_now(now), settings=settings)
+    with compute_engine(settings.compute, opened) as engine:
+        result = monitor_champion(opened, model, now=time_or_now(now), settings=settings, engine=engine)
     get_run_logger().info("%s: %s. %s", model, result.decision, " ".join(result.reasons))
     return result.to_dict()
 
@@ -36,7 +38,8 @@ def roll_back_model(workspace: str, model: str, version: int, now: str, why: str
 def hand_over(workspace: str, model: str, now: str) -> dict[str, Any]:
     """Measure the assets that have run long enough by a baseline of their own."""
     opened, settings = open_workspace_and_settings(workspace)
-    result = hand_over_baselines(opened, model, now=time_or_now(now), settings=settings)
+    with compute_engine(settings.compute, opened) as engine:
+        result = hand_over_baselines(opened, model, now=time_or_now(now), settings=settings, engine=engine)
     get_run_logger().info("%s: a baseline of their own for %s more assets", model, len(result.handed_over))
     return result.to_dict()
 

@@ -6,6 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from models.retraining.retraining_policy import CALENDAR, RETRAIN, RetrainingTrigger
+from pipelines.compute.engine import compute_engine
 from pipelines.evidence.monitoring_snapshot import gather_snapshot
 from pipelines.flows.entry import RETRAINED, models_to_run, open_workspace_and_settings, time_or_now
 from pipelines.jobs.monitor import decide_retraining
@@ -19,9 +20,11 @@ def retrain_model(
 ) -> dict[str, Any]:
     """Train one challenger and compare it with its champion."""
     opened, settings = open_workspace_and_settings(workspace)
-    result = retrain_champion(
-        opened, model, now=time_or_now(now), settings=settings, why=why, trigger=trigger, urgent=urgent
-    )
+    at = time_or_now(now)
+    with compute_engine(settings.compute, opened) as engine:
+        result = retrain_champion(
+            opened, model, now=at, settings=settings, why=why, trigger=trigger, urgent=urgent, engine=engine
+        )
     get_run_logger().info("%s: challenger %s. %s", model, result.decision, " ".join(result.reasons))
     if result.refit is not None:
         get_run_logger().info("%s: %s", model, " ".join(result.refit.reasons))
@@ -33,7 +36,8 @@ def check_policy(workspace: str, model: str, now: str) -> dict[str, Any]:
     """Decide whether the gates let the calendar retrain one champion, and store the decision."""
     opened, settings = open_workspace_and_settings(workspace)
     at = time_or_now(now)
-    snapshot = gather_snapshot(opened, model, now=at, settings=settings)
+    with compute_engine(settings.compute, opened) as engine:
+        snapshot = gather_snapshot(opened, model, now=at, settings=settings, engine=engine)
     decision = decide_retraining(opened, snapshot, now=at, settings=settings, trigger=CALENDAR)
     get_run_logger().info("%s: %s. %s", model, decision.decision, " ".join(decision.reasons))
     return {"model_name": model, "model_version": snapshot.champion.model.version, **decision.to_dict()}

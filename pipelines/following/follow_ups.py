@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
 from pipelines.following.stream_follower import StreamFollower
@@ -49,10 +50,11 @@ class FollowUps:
         *,
         policy: PolicySettings,
         on_scored: Callable[["ScoreResult"], None] = lambda _: None,
+        engine: BlockEngine | None = None,
     ) -> None:
         self.summary = FollowSummary()
         self._on_scored = on_scored
-        self._follower = StreamFollower(workspace, policy=policy, on_scored=self._scored)
+        self._follower = StreamFollower(workspace, policy=policy, on_scored=self._scored, engine=engine)
         self._waiting: dict[str, float] = {}  # asset types, and since when
         self._changed = threading.Condition()
         self._closing = False

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import read_policy
 from pipelines.following.follow_ups import FollowSummary, FollowUps
@@ -43,12 +44,14 @@ def listen_and_follow(
     stopping: threading.Event | None = None,
     report: Report | None = None,
     on_scored: Callable[["ScoreResult"], None] = lambda _: None,
+    engine: BlockEngine | None = None,
 ) -> FollowedListening:
     """Listen as `listen` does, and bring indicators and predictions up to what is stored, beside it.
 
-    `on_scored` is called with each scoring of the fleet.
+    `on_scored` is called with each scoring of the fleet. Indicators and features are computed by `engine`, in this
+    process if None.
     """
-    follow_ups = FollowUps(workspace, policy=read_policy(workspace, environ), on_scored=on_scored)
+    follow_ups = FollowUps(workspace, policy=read_policy(workspace, environ), on_scored=on_scored, engine=engine)
     try:
         stored = listen(
             workspace,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from data_contracts.errors import ForewarnError
 from data_contracts.tables import tables
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
 from models.registry.registry import CHAMPION, Registry
@@ -56,7 +57,7 @@ class StreamFollower:
 
     The fleet is scored with each champion that has a stride, once in every stride of event time, as of the latest
     telemetry then known; by `policy` some alarms are held back. A failure of one is no failure of the others, and is
-    tried again at the next commit.
+    tried again at the next commit. `engine` computes indicators and features, this process if None.
     """
 
     def __init__(
@@ -65,8 +66,9 @@ class StreamFollower:
         *,
         policy: PolicySettings = _NO_HOLD_BACK,
         on_scored: OnScored = lambda _: None,
+        engine: BlockEngine | None = None,
     ) -> None:
-        self._workspace, self._policy, self._on_scored = workspace, policy, on_scored
+        self._workspace, self._policy, self._on_scored, self._engine = workspace, policy, on_scored, engine
         self._followers: dict[str, IndicatorFollower] = {}
         self._champions: dict[str, _Scored] = {}
         self._looked: pd.Timestamp | None = None
@@ -95,7 +97,8 @@ class StreamFollower:
 
         try:
             for each in defined(self._workspace):
-                self._followers.setdefault(each.plan.name, IndicatorFollower(self._workspace, each))
+                follower = IndicatorFollower(self._workspace, each, engine=self._engine)
+                self._followers.setdefault(each.plan.name, follower)
             registry = Registry(self._workspace)
             for name in registry.names():
                 version = registry.get_alias(name, CHAMPION)
@@ -125,7 +128,7 @@ class StreamFollower:
             if latest is None or not champion.is_due(latest):
                 return None
             known = self._latest(champion, "known_time")
-            result = score_fleet(self._workspace, name, as_of=known, now=now, policy=self._policy)
+            result = score_fleet(self._workspace, name, as_of=known, now=now, policy=self._policy, engine=self._engine)
         except ForewarnError as error:
             errors.append(error)
             return None

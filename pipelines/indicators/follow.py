@@ -4,7 +4,6 @@ The table of the indicators keeps the version of the telemetry that has been rea
 process or another, after a kill or beside somebody else, stores every version of a window once.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,12 +11,13 @@ import pandas as pd
 
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables import tables
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.table_access import DELETED_UNTIL
 from data_contracts.workspace import Workspace
-from features.indicators.compute import compute
 from features.indicators.plan import Indicators
 from features.telemetry.sorted_times import width
-from pipelines.indicators.arrivals import arrivals, first_known_after, known_before, settled_until
+from pipelines.indicators.arrivals import arrivals, known_before, settled_until
+from pipelines.indicators.block_rows import block_task, rows_of
 from pipelines.indicators.due_windows import Block, blocks, due_windows
 
 if TYPE_CHECKING:
@@ -62,10 +62,15 @@ class Followed:
 
 
 def follow_all(
-    workspace: Workspace, chosen: tuple[Indicators, ...], *, progress: ProgressCallback = silent
+    workspace: Workspace,
+    chosen: tuple[Indicators, ...],
+    *,
+    engine: BlockEngine | None = None,
+    progress: ProgressCallback = silent,
 ) -> Followed:
-    """Bring indicators up to the telemetry that is stored."""
-    return Followed(tuple(IndicatorFollower(workspace, each).follow(progress=progress) for each in chosen))
+    """Bring indicators up to the telemetry that is stored; `engine` computes them, this process if None."""
+    followers = [IndicatorFollower(workspace, each, engine=engine) for each in chosen]
+    return Followed(tuple(follower.follow(progress=progress) for follower in followers))
 
 
 @dataclass
@@ -76,6 +81,7 @@ class IndicatorFollower:
     indicators: Indicators
     most_rows: int = MOST_ROWS
     threads: int | None = None
+    engine: BlockEngine | None = None  # what computes; this process if None
     # Up to which version, and what was known then: the latest event and known time of each asset.
     _seen: "tuple[int, pd.DataFrame] | None" = field(default=None, repr=False)
 
@@ -168,48 +174,9 @@ class IndicatorFollower:
         return stored
 
     def _frame(self, parts: tuple[Block, ...], upto: int, before: pd.DataFrame) -> pd.DataFrame:
-        frames = [self._compute(part, upto, before) for part in parts]
+        tasks = [block_task(self.workspace, self.indicators, part, upto, before, self.threads) for part in parts]
+        frames = [rows_of(task, self.engine) for task in tasks]
         return pd.concat(frames, ignore_index=True) if frames else self.indicators.contract.empty()
-
-    def _compute(self, part: Block, upto: int, before: pd.DataFrame) -> pd.DataFrame:
-        assets = sorted(part.ends)
-        rows = tables.read(
-            self.workspace,
-            self._source,
-            assets=assets,
-            start=part.first - self.indicators.plan.window,
-            end=part.last,
-        )
-        rows = rows[rows["stored_version"].fillna(0) <= upto]
-        return compute(
-            self.indicators,
-            rows,
-            part.ends,
-            later_known=self._later_known(part, upto, before),
-            since=part.known,
-            stored=self._stored(part, before),
-            threads=self.threads,
-        )
-
-    def _stored(self, part: Block, before: pd.DataFrame) -> pd.DataFrame | None:
-        """Return the stored versions of windows of which something that arrives now was known by then."""
-        known = before["known"].reindex(sorted(part.ends))
-        late = [str(asset) for asset, time in known.items() if time >= part.known.get(str(asset), time + _INSTANT)]
-        if not late:
-            return None
-        return tables.read(
-            self.workspace, self.indicators.plan.table, assets=late, start=part.first - _INSTANT, end=part.last
-        )
-
-    def _later_known(self, part: Block, upto: int, before: pd.DataFrame) -> Mapping[str, pd.Timestamp]:
-        """Say when the first row after a part was known; any time before what is wanted will do."""
-        known = before["known"].reindex(sorted(part.ends))
-        passed = before["last"].reindex(known.index) > part.last
-        since = pd.Series(dict(part.known)).reindex(known.index)
-        settled = passed & (known < since)
-        asked = list(known.index[~settled])
-        later = first_known_after(self.workspace, self._source, asked, part.last, upto=upto) if asked else {}
-        return later | {str(asset): time for asset, time in known[settled].items()}
 
     def _known(self, after: int) -> pd.DataFrame:
         if self._seen is None or self._seen[0] != after:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from data_contracts.records.records import Decision, MonitorRun, add_decision, add_monitor_run, open_records
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
@@ -94,23 +95,36 @@ class MonitorResult:
 
 @traced("monitor")
 def monitor_champion(
-    workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
+    workspace: Workspace,
+    model_name: str,
+    *,
+    now: pd.Timestamp,
+    settings: Settings,
+    known_changes: Sequence[Mark] = (),
+    engine: BlockEngine | None = None,
 ) -> MonitorResult | FiguresResult:
     """Monitor a champion by its alarms or, where no drift can be decided on, by figures alone: these decide nothing."""
     champion = load_champion(workspace, model_name)
     if (why := without_verdict(champion.model)) is not None:
         return _measure(workspace, champion, now=now, why=why)
-    return monitor_alarms(workspace, model_name, now=now, settings=settings, known_changes=known_changes)
+    return monitor_alarms(workspace, model_name, now=now, settings=settings, known_changes=known_changes, engine=engine)
 
 
 def monitor_alarms(
-    workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
+    workspace: Workspace,
+    model_name: str,
+    *,
+    now: pd.Timestamp,
+    settings: Settings,
+    known_changes: Sequence[Mark] = (),
+    engine: BlockEngine | None = None,
 ) -> MonitorResult:
     """Test the champion's error rates for drift, decide whether to retrain, and store decision and report.
 
-    `known_changes` are shown in the report; the decision does not see them.
+    `known_changes` are shown in the report; the decision does not see them. Telemetry is diagnosed by `engine`, in this
+    process if None.
     """
-    snapshot = gather_snapshot(workspace, model_name, now=now, settings=settings)
+    snapshot = gather_snapshot(workspace, model_name, now=now, settings=settings, engine=engine)
     decision = decide_retraining(workspace, snapshot, now=now, settings=settings)
     report = write_watch_page(workspace, snapshot, decision, known_changes=known_changes, settings=settings, now=now)
     return MonitorResult(

@@ -9,6 +9,7 @@ import pandas as pd
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import HeldLease, hold_lease, wall_clock
 from data_contracts.records.records import Decision, Promotion, add_decision, open_records
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
 from models.registry.promotion import Records, carry_out, complete_ledger
@@ -54,6 +55,7 @@ def retrain_champion(
     urgent: bool = False,
     progress: ProgressCallback = silent,
     clock: Callable[[], pd.Timestamp] = wall_clock,
+    engine: BlockEngine | None = None,
 ) -> RetrainResult:
     """Train a challenger as the champion was trained, on newer data; promote it if it is better.
 
@@ -68,17 +70,17 @@ def retrain_champion(
 
     With `retrain.refit` a promoted challenger is fitted once more, to all that is known at `now`; the refit takes its
     place if it behaves as the challenger. A retraining of which that was cut off is gone on with, and nothing else is
-    done.
+    done. Features are computed by `engine`, in this process if None.
     """
-    engine = open_records(workspace.records_url)
-    with hold_lease(engine, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock) as lease:
+    database = open_records(workspace.records_url)
+    with hold_lease(database, f"retrain/{model_name}", f"retraining of {model_name}", clock=clock) as lease:
         registry, records = Registry(workspace), lease.records
         complete_ledger(registry, records, model_name, now=now, clock=clock)
         if settings.retrain.refit:
             unfinished = find_unfinished(registry, records, model_name, now=now)
             if unfinished is not None and unfinished.retraining:
-                return _go_on(workspace, unfinished, settings, progress, clock, lease)
-        holdout = hold_out(workspace, model_name, settings, now=now, urgent=urgent)
+                return _go_on(workspace, unfinished, settings, progress, clock, lease, engine)
+        holdout = hold_out(workspace, model_name, settings, now=now, urgent=urgent, engine=engine)
         period, plan = plan_comparison(holdout, settings)
         if not plan.made or (stands_still := nothing_new(holdout)) is not None:
             undecided = no_comparison(period, plan)
@@ -103,7 +105,7 @@ def retrain_champion(
             promised = _promised(workspace, model_name, version, result.comparison.to_dict(), settings, now)
             result, evidence = replace(result, promise=promised), evidence | {"promise": promised.to_dict()}
             promotion = _promotion(holdout, result, version, evidence, settings)
-            return _promote_and_refit(Refit(workspace, promotion, settings, lease, progress, clock), result)
+            return _promote_and_refit(Refit(workspace, promotion, settings, lease, progress, clock, engine), result)
         _store_decision(records, result, evidence, now)
         return result
 
@@ -233,6 +235,7 @@ def _go_on(
     progress: ProgressCallback,
     clock: Callable[[], pd.Timestamp],
     lease: HeldLease,
+    engine: BlockEngine | None,
 ) -> RetrainResult:
     """Go on with a retraining from where it was cut off, to the same end."""
     promotion, records = unfinished.promotion, lease.records
@@ -242,7 +245,7 @@ def _go_on(
     result = _stored_result(workspace, unfinished, settings)
     if not unfinished.decided:
         _store_decision(records, result, dict(promotion.evidence), promotion.at)
-    refit = refit_promoted(Refit(workspace, promotion, settings, lease, progress, clock))
+    refit = refit_promoted(Refit(workspace, promotion, settings, lease, progress, clock, engine))
     went_on = f"A retraining of {promotion.at:%Y-%m-%d %H:%M} had been cut off; this one went on with it."
     return replace(result, refit=refit, reasons=(went_on, *result.reasons))
 

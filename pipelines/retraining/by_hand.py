@@ -10,6 +10,7 @@ from data_contracts.errors import ModelError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import hold_lease, wall_clock
 from data_contracts.records.records import Promotion, open_records, promotions
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.workspace import Workspace
 from models.refitting.tags import refit_of
 from models.registry.promotion import Promoted, Records, carry_out, complete_ledger
@@ -50,13 +51,15 @@ def promote_and_refit(
     unproven: bool = False,
     progress: ProgressCallback = silent,
     clock: Callable[[], pd.Timestamp] = wall_clock,
+    engine: BlockEngine | None = None,
 ) -> RefittedPromotion:
     """Promote a version, and fit it once more to what is known at `now`; the refit takes its place if both agree.
 
-    A champion is only refitted. Called again after it was cut off, it goes on with the same refit. `ModelError` if the
-    version is a refit itself, and as `models.registry.promotion.promote`.
+    A champion is only refitted. Called again after it was cut off, it goes on with the same refit. Features are
+    computed by `engine`, in this process if None. `ModelError` if the version is a refit itself, and as
+    `models.registry.promotion.promote`.
     """
-    registry, engine = Registry(workspace), open_records(workspace.records_url)
+    registry, database = Registry(workspace), open_records(workspace.records_url)
     judged = refit_of(registry.tags(name, version))
     if judged is not None:
         raise ModelError(
@@ -64,7 +67,7 @@ def promote_and_refit(
             "a version that was judged",
             "Promote it without --refit, or retrain for newer data",
         )
-    with hold_lease(engine, f"retrain/{name}", f"retraining of {name}", clock=clock) as lease:
+    with hold_lease(database, f"retrain/{name}", f"retraining of {name}", clock=clock) as lease:
         records = lease.records
         complete_ledger(registry, records, name, now=now, clock=clock)
         unfinished = find_unfinished(registry, records, name, now=now)
@@ -75,7 +78,7 @@ def promote_and_refit(
             write_down(records, promotion, [reason])
         if registry.champion(name) != version:
             carry_out(registry, records, promotion, unproven=unproven, clock=clock)
-        refit = refit_promoted(Refit(workspace, promotion, settings, lease, progress, clock))
+        refit = refit_promoted(Refit(workspace, promotion, settings, lease, progress, clock, engine))
     moved = Promoted(
         promotion.at, name, promotion.from_version, version, promotion.actor, promotion.reason, promotion.evidence
     )

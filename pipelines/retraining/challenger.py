@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from data_contracts.records.records import open_records
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from models.experiment.condition_outcomes import with_predicted_failures
@@ -75,11 +76,19 @@ def challenger_experiment(
     return recent.with_split(kind="time", test_start=boundary, test_end=None, score_at="all")
 
 
-def hold_out(workspace: Workspace, model_name: str, settings: Settings, *, now: pd.Timestamp, urgent: bool) -> Holdout:
+def hold_out(
+    workspace: Workspace,
+    model_name: str,
+    settings: Settings,
+    *,
+    now: pd.Timestamp,
+    urgent: bool,
+    engine: BlockEngine | None = None,
+) -> Holdout:
     """Hold out the latest part of what is known at `now` of a model's champion."""
     champion = load_champion(workspace, model_name)
     data = champion.experiment.data
-    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now, checked=True)
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=now, engine=engine, checked=True)
     history = with_predicted_failures(champion.experiment, history)
     alarm_terms = terms(champion, history, settings, now=now)
     length = challenger_holdout(history, settings, alarm_terms, now=now, urgent=urgent)

@@ -9,7 +9,8 @@ import pandas as pd
 from data_contracts.errors import ModelError
 from data_contracts.records.leases import HeldLease, hold_lease, wall_clock
 from data_contracts.records.records import open_records
-from data_contracts.tables.history import History, read_history
+from data_contracts.tables.blocks.block_engine import BlockEngine
+from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from models.refitting.own_baselines import (
     AssetBaseline,
@@ -64,6 +65,7 @@ def hand_over_baselines(
     now: pd.Timestamp,
     settings: Settings,
     clock: Callable[[], pd.Timestamp] = wall_clock,
+    engine: BlockEngine | None = None,
 ) -> OwnBaselinesResult:
     """Learn the baselines that are due, by what is known at `now`; register and promote a version that has them.
 
@@ -80,7 +82,9 @@ def hand_over_baselines(
         artifact = champion.model.artifact
         learned_until = detector_learned_until(champion.model.tags)
         since = learned_until - 2 * span - artifact.recipe.lookback
-        history = read_history(workspace, data.asset_type, plant=data.plant, as_of=now, start=since, checked=True)
+        history = open_history(
+            workspace, data.asset_type, plant=data.plant, as_of=now, start=since, engine=engine, checked=True
+        )
         dropped = _replaced(artifact.baselines, history, now)
         kept = {asset: own for asset, own in artifact.baselines.items() if asset not in dropped}
         tags = champion.model.tags

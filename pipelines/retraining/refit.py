@@ -11,6 +11,7 @@ from data_contracts.errors import ModelError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.records.leases import HeldLease, wall_clock
 from data_contracts.records.records import Decision, Promotion, add_decision
+from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import History, open_history
 from data_contracts.workspace import Workspace
 from models.experiment.condition_outcomes import with_predicted_failures
@@ -42,6 +43,7 @@ class Refit:
     lease: HeldLease  # of the retraining
     progress: ProgressCallback = silent
     clock: Callable[[], pd.Timestamp] = wall_clock
+    engine: BlockEngine | None = None  # what computes features; this process if None
 
     @property
     def records(self) -> Any:
@@ -155,7 +157,8 @@ def _history(job: Refit, judged: MonitoredModel) -> History:
     data, promotion = judged.experiment.data, job.promotion
     versions: Mapping[str, int] | None = promotion.data_versions or None
     place = job.workspace, data.asset_type
-    return open_history(*place, plant=data.plant, as_of=promotion.at, versions=versions, checked=True)
+    known = {"as_of": promotion.at, "versions": versions}
+    return open_history(*place, plant=data.plant, **known, engine=job.engine, checked=True)
 
 
 def _evidence(job: Refit, measured: RefitAgreement | None) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class AuditSettings:
 
 @configuration
 class ComputeSettings:
-    """What computes features for `forewarn train`, `score` and `features`, and for the flows train and score."""
+    """What computes features, indicators and the diagnosis of telemetry, for commands, flows and `forewarn listen`."""
 
     engine: Literal["threads", "dask"] = "threads"
     """Threads of the process itself, or processes of Dask, on this machine or several: the same bits. Dask is in the

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _MB = 1e6
-LEFT_OUT = ("prefect", "serving", "backtest")
+LEFT_OUT = ("prefect", "serving", "backtest", "parts")
 """Folders of a workspace that come again by themselves: the runs of flows, the endpoint's state, what was computed."""
 _TABLES = "tables"
 _JOURNALS = ("-wal", "-shm", "-journal")

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Final
+from functools import cached_property, partial
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from data_contracts.overrides.accepted import overridden, overridden_assets
 from data_contracts.tables import tables
 from data_contracts.tables.arrow_frames import sortable, to_pandas
 from data_contracts.tables.blocks.block_engine import BlockEngine
-from data_contracts.tables.blocks.block_file import BlockFile
+from data_contracts.tables.blocks.block_file import BlockFile, HandedRows
 from data_contracts.tables.row_conditions import MOST_LISTED, where
 from data_contracts.tables.table_access import StoredRows, open_stored, query, storage, stream
 from data_contracts.workspace import Workspace
@@ -27,8 +27,11 @@ BLOCK_ROWS: Final = 500_000
 _SCANNED_ROWS: Final = 262_144
 _MOST_SCANNED_ROWS: Final = 2_097_152
 _ROWS_A_BLOCK: Final = 2_048
+# Parts that other processes compute rarely begin where a block does: each is handed over in so many pieces.
+_PIECES: Final = 4
 IntArray = npt.NDArray[np.int64]
 Mark = Callable[[pd.DataFrame], "pd.Series[bool]"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -63,27 +66,69 @@ class _Blocks:
     catalogue: pd.DataFrame  # of each of them the rows in the table, first and last event time, last known time
     block_rows: int
     begins: IntArray  # (n_blocks,), the number of each block's first asset
+    pieces: int = 1  # into how many a block is divided, for other processes; 1 where none of them reads it
+    handed: HandedRows | None = None  # where its rows are, as another process has read the table; or it does itself
     # By what is left of the telemetry and a time, each asset's last event known by then: asked for several times.
     last_events: dict[object, pd.DataFrame] = field(default_factory=dict)
 
     def names(self, block: int) -> tuple[str, ...]:
         """Return the assets of a block."""
-        end = self.begins[block + 1] if block + 1 < len(self.begins) else len(self.assets)
-        return self.assets[self.begins[block] : end]
+        return self.assets[self.begins[block] : self._end(block)]
+
+    def _end(self, block: int) -> int:
+        return int(self.begins[block + 1]) if block + 1 < len(self.begins) else len(self.assets)
 
     def read(self, block: int) -> pd.DataFrame:
         """Return the telemetry of a block with its overrides, in the order of the whole."""
-        if len(self.begins) == 1:
-            return self._only
+        return self._only if len(self.begins) == 1 else self._read(block)
+
+    def detached(self, assets: Sequence[str]) -> "_Blocks":
+        """Return the blocks of some assets for another process, with where their rows are."""
+        catalogue = self.catalogue[self.catalogue["asset"].isin(list(assets))].reset_index(drop=True)
+        begins = _begins(catalogue["rows"].tolist(), self.block_rows)
+        part = _Blocks(self.query, tuple(assets), catalogue, self.block_rows, begins)
+        pieces = [self.piece_of.loc[list(part.names(block))].unique().tolist() for block in range(len(part.begins))]
+        if self.pieces == 1:
+            return part
         with storage(self.query.workspace, self.query.table):
-            rows = to_pandas(self._file.read(block))
-        return self.query.with_overrides(rows, self.names(block))
+            return replace(part, handed=self._file.hand_over(pieces))
+
+    def _read(self, block: int) -> pd.DataFrame:
+        names = self.names(block)
+        with storage(self.query.workspace, self.query.table):
+            rows = to_pandas(self._rows(block))
+        return self.query.with_overrides(rows, names)
+
+    def _rows(self, block: int) -> pa.Table:
+        if self.handed is not None:
+            rows = self.handed.read(block)
+            names = pa.array(self.names(block), rows.schema.field("asset").type)
+            return rows.filter(pc.is_in(rows["asset"], names))
+        first, after = np.searchsorted(self._piece_begins, [self.begins[block], self._end(block)])
+        return pa.concat_tables([self._file.read(piece) for piece in range(first, after)])
 
     @cached_property
     def block_of(self) -> "pd.Series[int]":
         """The block of each asset."""
-        numbers = np.searchsorted(self.begins, np.arange(len(self.assets)), side="right") - 1
+        return self._numbers(self.begins)
+
+    @cached_property
+    def piece_of(self) -> "pd.Series[int]":
+        """The piece of each asset: what is handed over together."""
+        return self._numbers(self._piece_begins)
+
+    def _numbers(self, begins: IntArray) -> "pd.Series[int]":
+        numbers = np.searchsorted(begins, np.arange(len(self.assets)), side="right") - 1
         return pd.Series(numbers, index=pd.Index(self.assets, dtype="str"), dtype="int64")
+
+    @cached_property
+    def _piece_begins(self) -> IntArray:
+        """The number of each piece's first asset, (n_pieces,); a block begins with a piece."""
+        counts, ends = self.catalogue["rows"].tolist(), [*self.begins[1:], len(self.assets)]
+        pairs = zip(self.begins.tolist(), ends, strict=True) if len(self.begins) else ()
+        most = -(-self.block_rows // self.pieces)
+        found = [begin + _begins(counts[begin:end], most) for begin, end in pairs]
+        return np.concatenate(found) if found else self.begins
 
     @cached_property
     def totals(self) -> tuple[int, pd.Timestamp | None]:
@@ -101,7 +146,7 @@ class _Blocks:
     @cached_property
     def _only(self) -> pd.DataFrame:
         """The telemetry of the only block, which is kept: it is small, and asked for several times."""
-        return self.query.read(self.assets)
+        return self._read(0) if self.handed is not None else self.query.read(self.assets)
 
     @cached_property
     def _file(self) -> BlockFile:
@@ -111,18 +156,19 @@ class _Blocks:
         condition = where(self.query.as_of, listed, self.query.start, None)
         batches = stream(stored.delta, f"SELECT {tables.values_of(stored)} FROM {stored.among}{condition}")  # noqa: S608
         schema = pa.schema([field.with_type(sortable(field.type)) for field in batches.schema])
-        file = BlockFile(self.query.workspace.root, schema, len(self.begins))
-        portion = min(max(_SCANNED_ROWS, _ROWS_A_BLOCK * len(self.begins)), _MOST_SCANNED_ROWS)
+        n_pieces = len(self._piece_begins)
+        file = BlockFile(self.query.workspace.root, schema, n_pieces, shared=self.pieces > 1)
+        portion = min(max(_SCANNED_ROWS, _ROWS_A_BLOCK * n_pieces), _MOST_SCANNED_ROWS)
         for rows in _in_portions(batches, schema, portion):
-            file.append(rows, self._blocks_of(rows))
+            file.append(rows, self._pieces_of(rows))
         file.flush()
         return file
 
-    def _blocks_of(self, rows: pa.Table) -> IntArray:
-        """Return the block of each row; -1 for an asset that was not chosen."""
+    def _pieces_of(self, rows: pa.Table) -> IntArray:
+        """Return the piece of each row; -1 for an asset that was not chosen."""
         encoded = pc.dictionary_encode(rows["asset"].combine_chunks())
-        blocks = self.block_of.reindex(encoded.dictionary.to_pylist()).fillna(-1).to_numpy(dtype=np.int64)
-        result: IntArray = np.append(blocks, -1)[encoded.indices.fill_null(len(blocks)).to_numpy()]
+        pieces = self.piece_of.reindex(encoded.dictionary.to_pylist()).fillna(-1).to_numpy(dtype=np.int64)
+        result: IntArray = np.append(pieces, -1)[encoded.indices.fill_null(len(pieces)).to_numpy()]
         return result
 
 
@@ -148,12 +194,15 @@ class StoredTelemetry:
         *,
         assets: Collection[str] | None,
         block_rows: int | None = None,
+        engine: BlockEngine | None = None,
     ) -> "StoredTelemetry":
         """Open the telemetry that a query finds, of some assets or of all; in blocks of `BLOCK_ROWS` rows if None."""
         found = _catalogue(query, assets)
         block_rows = BLOCK_ROWS if block_rows is None else block_rows
         begins = _begins(found["rows"].tolist(), block_rows)
-        return cls(_Blocks(query, tuple(found["asset"]), found, block_rows, begins), tuple(columns))
+        pieces = 1 if engine is None else _PIECES
+        blocks = _Blocks(query, tuple(found["asset"]), found, block_rows, begins, pieces)
+        return cls(blocks, tuple(columns), engine=engine)
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -196,6 +245,14 @@ class StoredTelemetry:
         numbers = self.shared.block_of.reindex(assets.to_numpy(dtype=object)).fillna(0)
         return np.asarray(numbers, dtype=np.int64)
 
+    def computed(self, compute: Callable[[pd.DataFrame], Result]) -> Iterator[Result]:
+        """Yield what is computed from each block, in their order: by the engine, or else in this process."""
+        if self.engine is None:
+            return map(compute, self.blocks())
+        numbers = range(len(self.shared.begins)) or (0,)
+        parts = (self.detached(self.shared.names(number) if self.shared.assets else ()) for number in numbers)
+        return self.engine.map(partial(_of_one_block, compute), parts)
+
     def as_of(self, time: pd.Timestamp) -> "StoredTelemetry":
         """Return what of it was known at a time."""
         if self.known_until is not None and self.known_until <= time:
@@ -209,12 +266,9 @@ class StoredTelemetry:
         return self if chosen.issuperset(self.assets) else replace(self, chosen=chosen)
 
     def detached(self, assets: Collection[str]) -> "StoredTelemetry":
-        """Return the telemetry of some assets for another process, which reads it from the table itself."""
+        """Return the telemetry of some assets for another process, which reads it itself."""
         names = sorted(set(assets).intersection(self.assets))
-        catalogue = self.shared.catalogue[self.shared.catalogue["asset"].isin(names)].reset_index(drop=True)
-        begins = _begins(catalogue["rows"].tolist(), self.shared.block_rows)
-        shared = _Blocks(self.shared.query, tuple(names), catalogue, self.shared.block_rows, begins)
-        return replace(self, shared=shared, chosen=None, engine=None)
+        return replace(self, shared=self.shared.detached(names), chosen=None, engine=None)
 
     def where(self, mark: Mark) -> "StoredTelemetry":
         """Return the rows of it that are marked, of any known time; which are, depends on the rows of their asset."""
@@ -229,8 +283,9 @@ class StoredTelemetry:
     def after(self, start: pd.Timestamp) -> "StoredTelemetry":
         """Return the telemetry of the same assets with an event time after a time, read anew from the table."""
         later = replace(self.shared.query, start=start)
-        opened = self.open(later, self.columns, assets=self.assets, block_rows=self.shared.block_rows)
-        opened = replace(opened, marks=self.marks, engine=self.engine)
+        block_rows, engine = self.shared.block_rows, self.engine
+        opened = self.open(later, self.columns, assets=self.assets, block_rows=block_rows, engine=engine)
+        opened = replace(opened, marks=self.marks)
         return opened if self.known_until is None else opened.as_of(self.known_until)
 
     def last_events(self, now: pd.Timestamp) -> pd.DataFrame:
@@ -258,6 +313,10 @@ class StoredTelemetry:
             counted += len(rows)
             latest += [pd.Timestamp(rows["known_time"].max())] if len(rows) else []
         return counted, max(latest, default=None)
+
+
+def _of_one_block(compute: Callable[[pd.DataFrame], Result], telemetry: StoredTelemetry) -> Result:
+    return compute(next(telemetry.blocks()))
 
 
 def _open(telemetry: TelemetryQuery) -> StoredRows:

@@ -47,11 +47,13 @@ def backfill(name: str | None = None, *, options: Shared = DEFAULTS) -> Any:
     options : Options
         The workspace and the form of the output.
     """
+    from pipelines.cli.arguments import settings_of
+    from pipelines.compute.engine import compute_engine
     from pipelines.indicators.definitions import defined, find
     from pipelines.indicators.follow import follow_all
     from pipelines.terminal.progress import bars
 
     workspace = options.open()
     chosen = defined(workspace) if name is None else (find(workspace, name),)
-    with bars() as progress:
-        return follow_all(workspace, chosen, progress=progress)
+    with compute_engine(settings_of(workspace).compute, workspace) as engine, bars() as progress:
+        return follow_all(workspace, chosen, engine=engine, progress=progress)

@@ -49,18 +49,23 @@ def listen(
     from pipelines.cli.long_running import run_long
 
     run_long()
+    from pipelines.compute.engine import lasting_engine
     from pipelines.following.followed_listening import listen_and_follow
     from pipelines.live.listening.listen import listen as run
     from pipelines.live.listening.listen_summary import Ending
 
     workspace = options.open()
-    settings = settings_of(workspace).live
+    read = settings_of(workspace)
+    settings = read.live
     if metrics_port is not None:
         settings = replace(settings, metrics_port=metrics_port)
     ending = Ending(_seconds("--until-idle", until_idle), _seconds("--for", for_))
     with stop_signals() as stopping, _status_line() as report:
         chosen = {"environ": os.environ, "ending": ending, "stopping": stopping, "report": report}
-        return listen_and_follow(workspace, settings, **chosen) if follow else run(workspace, settings, **chosen)
+        if not follow:
+            return run(workspace, settings, **chosen)
+        with lasting_engine(read.compute, workspace) as engine:
+            return listen_and_follow(workspace, settings, engine=engine, **chosen)
 
 
 def _seconds(option: str, text: str | None) -> float | None:

@@ -22,8 +22,10 @@ def baselines(*, model: str | None = None, now: str | None = None, options: Shar
     options : Options
         The workspace and the form of the output.
     """
+    from pipelines.compute.engine import compute_engine
     from pipelines.retraining.own_baselines import hand_over_baselines
 
     workspace = options.open()
     name, settings = model_name(workspace, model), settings_of(workspace)
-    return hand_over_baselines(workspace, name, now=time_or_now(now), settings=settings)
+    with compute_engine(settings.compute, workspace) as engine:
+        return hand_over_baselines(workspace, name, now=time_or_now(now), settings=settings, engine=engine)

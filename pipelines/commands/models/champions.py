@@ -73,12 +73,14 @@ def promote(
 def _promote_and_refit(
     workspace: "Workspace", name: str, version: int, reason: str, now: "pd.Timestamp", *, unproven: bool
 ) -> Any:
+    from pipelines.compute.engine import compute_engine
     from pipelines.retraining.by_hand import promote_and_refit
     from pipelines.terminal.progress import bars
     from pipelines.terminal.termination import termination_interrupts
 
     settings = settings_of(workspace)
-    with termination_interrupts(), bars() as progress:
+    engines = compute_engine(settings.compute, workspace)
+    with termination_interrupts(), engines as engine, bars() as progress:
         return promote_and_refit(
             workspace,
             name,
@@ -88,6 +90,7 @@ def _promote_and_refit(
             now=now,
             settings=settings,
             unproven=unproven,
+            engine=engine,
             progress=progress,
         )
 

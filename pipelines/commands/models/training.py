@@ -78,8 +78,10 @@ def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAU
         The workspace and the form of the output.
     """
     from models.registry import reproduce as reproduction
+    from pipelines.compute.engine import compute_engine
     from pipelines.terminal.progress import bars
 
     workspace = options.open()
-    with bars() as progress:
-        return reproduction.reproduce(workspace, model_name(workspace, model), version, progress=progress)
+    name = model_name(workspace, model)
+    with compute_engine(settings_of(workspace).compute, workspace) as engine, bars() as progress:
+        return reproduction.reproduce(workspace, name, version, engine=engine, progress=progress)

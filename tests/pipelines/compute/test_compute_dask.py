@@ -27,7 +27,7 @@ from models.training.samples import draw_samples
 from models.training.training import train
 from pipelines.cli import app
 from pipelines.compute import dask_engine
-from pipelines.compute.dask_engine import DaskEngine, local_engine, remote_engine
+from pipelines.compute.dask_engine import DaskEngine, remote_engine
 from pipelines.compute.worker import ComputeError, environment
 
 pytestmark = pytest.mark.slow
@@ -40,12 +40,6 @@ CHANGES = (
     'features.gaps={interval="1h", fill_for="3h", most_missing=0.5}',
     "estimator.params.n_estimators=5",
 )
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[DaskEngine]:
-    with local_engine(2) as started:
-        yield started
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from data_contracts.errors import UsageError
 from data_contracts.workspace import init_workspace
+from pipelines.cli import main
 from pipelines.compute.engine import compute_engine
 from pipelines.settings.sections import ComputeSettings
 from pipelines.settings.settings import read_settings
@@ -53,3 +55,27 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         compute_engine(ComputeSettings("dask"), workspace),
     ):
         pass
+
+
+@pytest.mark.slow
+def test_every_job_reads_the_engine(
+    plant: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands and flows alike refuse settings of it that contradict each other, before they compute anything."""
+    from pipelines.flows.monitor import hand_over, monitor_model
+    from pipelines.flows.retrain import check_policy, retrain_model
+    from pipelines.flows.score import score_model
+
+    monkeypatch.setenv("FOREWARN_COMPUTE_ADDRESS", "tcp://127.0.0.1:8786")
+    root, now = str(plant.workspace.root), plant.at(100).isoformat()
+    commands = ["score", "monitor", "retrain", "backtest", "models reproduce 1", "models promote 1 --reason x --refit"]
+    for command in (*commands, "models baselines", "indicators backfill", "listen"):
+        with pytest.raises(SystemExit) as exited:
+            main([*command.split(), "--workspace", root])
+        assert exited.value.code == 2, command
+        assert "compute.address or compute.workers beside the engine threads" in capsys.readouterr().err, command
+    for task in (score_model, monitor_model, hand_over, check_policy, retrain_model):
+        arguments = {"now": now} | ({"as_of": now} if task is score_model else {})
+        arguments |= {"why": "drift"} if task is retrain_model else {}
+        with pytest.raises(UsageError, match="beside the engine threads"):
+            task.fn(root, "plant", **arguments)
