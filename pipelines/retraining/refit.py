@@ -156,9 +156,10 @@ def _history(job: Refit, judged: MonitoredModel) -> History:
     """Read what was known at the promotion, at the table versions of then."""
     data, promotion = judged.experiment.data, job.promotion
     versions: Mapping[str, int] | None = promotion.data_versions or None
-    place = job.workspace, data.asset_type
-    known = {"as_of": promotion.at, "versions": versions}
-    return open_history(*place, plant=data.plant, **known, engine=job.engine, checked=True)
+    place, engine = (job.workspace, data.asset_type), job.engine
+    return open_history(
+        *place, plant=data.plant, as_of=promotion.at, versions=versions, engine=engine, checked=True
+    )  # fmt: skip
 
 
 def _evidence(job: Refit, measured: RefitAgreement | None) -> dict[str, Any]:
