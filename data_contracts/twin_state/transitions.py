@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from data_contracts.errors import UsageError
 from data_contracts.records.records import storage_errors
 from data_contracts.records.twin_records import TwinEntry, Value
-from data_contracts.twin_state.commands import are_published, note_commands
+from data_contracts.twin_state.command_switch import are_published
+from data_contracts.twin_state.commands import note_commands
 from data_contracts.twin_state.fold import is_in_force, newest_entries
 from data_contracts.twin_state.log import LogView, StaleRevisionError, append, read_log, read_message, read_view
 from data_contracts.twin_state.rules import NOBODY_PUBLISHES, Rejection, first_rejection

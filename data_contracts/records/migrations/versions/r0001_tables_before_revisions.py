@@ -4,6 +4,7 @@ A program of that time has made some of them or all, and noted its version in a 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,7 +18,7 @@ def upgrade() -> None:
     """Create what is missing."""
     there = sa.inspect(op.get_bind()).get_table_names()
 
-    def index(name: str, table: str, columns: Sequence[str], **where: sa.TextClause) -> None:
+    def index(name: str, table: str, columns: Sequence[str], **where: Any) -> None:
         # Those of tables that were there are created when the records are opened, as far as this user may.
         if table not in there:
             op.create_index(name, table, columns, **where)
