@@ -33,9 +33,10 @@ class LosingEngine:
         for result in self.engine.map(compute, tasks):
             self.tasks += 1
             client = self.engine.client
-            busy = [address for address, own in client.processing().items() if own]
-            if busy and not self.killed:
-                self.killed.append(client.run(os.getpid, workers=busy[:1])[busy[0]])
+            if not self.killed:
+                busy = [address for address, own in client.processing().items() if own]
+                chosen = [*busy, *client.nthreads()][:1]  # one that computes, or else that may hold a result
+                self.killed.append(client.run(os.getpid, workers=chosen)[chosen[0]])
                 os.kill(self.killed[0], signal.SIGKILL)
             yield result
 
