@@ -13,7 +13,7 @@ from starlette.responses import Response
 from data_contracts.records.tokens import Token, TokenFinder
 from serving.deployment.bundled_model import open_endpoint_workspace
 from serving.deployment.worker_status import open_worker_load
-from serving.http import idempotency, request_context, request_log
+from serving.http import idempotency, metrics, request_context, request_log
 from serving.http.callers.authentication import Authenticator, tokens_needed
 from serving.http.errors import ApiError
 from serving.http.load_balancing import WorkerLoad
@@ -130,6 +130,7 @@ class _Endpoint:
         """End the background threads."""
         _worker_load().close()
         self.context.stop()
+        metrics.forget_process()
 
     def _respond(self, body: PredictBody) -> Response:
         caller, predictor = request_context.current().caller, self.context.predictor
@@ -149,7 +150,7 @@ Forewarn: Any = bentoml.service(
     threads=SETTINGS.threads,
     # The middleware times out first, with an error in our format.
     traffic={"timeout": SETTINGS.timeout_seconds + _SLACK_SECONDS},
-    metrics={"enabled": True, "namespace": "forewarn"},
+    metrics={"enabled": False},  # ours are in `serving.http.metrics`, which says why
     tracing=_TRACING,
     logging={"access": {"enabled": False}},  # the middleware logs every request, as JSON
 )(_Endpoint)

@@ -14,7 +14,7 @@ from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.http import metrics, request_context, request_log
+from serving.http import metrics, request_context, request_log, version
 from serving.http.callers.authentication import (
     OPEN_PATHS,
     PUBLIC_FOLDER,
@@ -191,6 +191,7 @@ class _ResponseSender:
             message = {**message, "headers": list(message.get("headers", ()))}
             headers = MutableHeaders(raw=message["headers"])
             headers["X-Request-Id"] = self._request_id
+            headers[version.HEADER] = version.VERSION
             # A caller over this worker's rate limit may reach another worker with its next connection.
             if self._load.is_busier() or self.status == TOO_MANY:
                 headers["Connection"] = "close"
