@@ -112,7 +112,7 @@ def large_bodies(asset: str, channels: tuple[str, ...]) -> Iterator[tuple[str, b
     yield "POST /work-orders", b'{"work_orders":[' + b"{}," * 5_000_000 + b"{}]}"
     yield "POST /predict", b'{"windows":[' + b"[]," * 10_000_000 + b"[]]}"
     yield predict({**window, "events": [window["events"][0]] * 90_000})
-    yield predict({**window, "telemetry": window["telemetry"] * 35_000})
+    yield predict({**window, "telemetry": window["telemetry"] * 28_000})
     yield "POST /predict", b'{"assets":[' + b"1e5," * 5_000_000 + b"1]}"
 
 

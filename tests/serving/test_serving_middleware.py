@@ -202,6 +202,21 @@ def test_a_caller_that_hangs_up_is_no_error_of_the_endpoint() -> None:
     assert (error.value.status, error.value.to_dict()["error"]) == (499, "closed")
 
 
+def test_a_web_socket_is_refused() -> None:
+    """Nothing behind the middleware hears of it, for it came without a token."""
+    sent: list[Any] = []
+
+    async def note(message: Any) -> None:
+        sent.append(message)
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    middleware = RequestMiddleware(never, Settings(), None)
+    asyncio.run(middleware({"type": "websocket", "path": "/predict", "headers": []}, never, note))  # type: ignore[arg-type]
+    assert sent == [{"type": "websocket.close"}]
+
+
 def test_too_many_requests_get_retry_after() -> None:
     """A burst is let through, then 429 with Retry-After; other callers do not suffer for it."""
     middleware = RequestMiddleware(BEHIND, Settings(rate_per_second=2.0), None)
