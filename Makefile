@@ -60,8 +60,9 @@ check: setup ## format, lint, types, import rules
 bench: setup ## measure, beside the peers, what has to be fast
 	$(BIN)/pytest benchmarks --benchmark-only
 
-reference: setup ## write docs/reference/configuration.md from the models
+reference: setup ## write docs/reference/configuration.md from the models, and what is generated of the client
 	$(BIN)/python docs/reference/configuration.py
+	$(BIN)/python clients/python/generate.py
 
 lock: setup ## resolve the dependencies again
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev --extra dask --extra live --extra otel --extra postgres --extra s3 --extra signing --extra twins -o requirements.lock --upgrade

@@ -15,7 +15,7 @@ from data_contracts.tracing.export import start_tracing, stop_tracing
 from data_contracts.tracing.spans import traced
 from serving.deployment.bundled_model import open_endpoint_workspace
 from serving.deployment.worker_status import open_worker_load
-from serving.http import idempotency, request_context, request_log
+from serving.http import idempotency, metrics, request_context, request_log
 from serving.http.callers.authentication import Authenticator, tokens_needed
 from serving.http.errors import LOGGER, ApiError
 from serving.http.load_balancing import WorkerLoad
@@ -136,6 +136,7 @@ class _Endpoint:
         _worker_load().close()
         self.context.stop()
         stop_tracing()
+        metrics.forget_process()
 
     def _respond(self, body: PredictBody) -> Response:
         caller, predictor = request_context.current().caller, self.context.predictor
@@ -156,7 +157,7 @@ Forewarn: Any = bentoml.service(
     threads=SETTINGS.threads,
     # The middleware times out first, with an error in our format.
     traffic={"timeout": SETTINGS.timeout_seconds + _SLACK_SECONDS},
-    metrics={"enabled": True, "namespace": "forewarn"},
+    metrics={"enabled": False},  # ours are in `serving.http.metrics`, which says why
     tracing=_TRACING,
     logging={"access": {"enabled": False}},  # the middleware logs every request, as JSON
 )(_Endpoint)

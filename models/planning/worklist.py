@@ -21,29 +21,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from data_contracts.errors import UsageError
+from models.planning.left_out import Why
 from models.planning.worklist_assignment import UNASSIGNED, Assignment, assign
 from models.planning.worklist_costs import Costs as Costs
 from models.planning.worklist_costs import Job as Job
 from models.planning.worklist_costs import Risk as Risk
 from models.planning.worklist_costs import Vector, expected_costs, survival
 
-Why = Literal[
-    "saves_less_than_it_costs",
-    "no_crew_free",
-    "too_long_for_a_day",
-    "no_alert",
-    "held_back",
-    "abstained",
-    "stale",
-    "failed",
-    "retired",
-]
 _HOUR, _DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 _NO_ASSETS: Mapping[str, "LeftOut"] = MappingProxyType({})
 

@@ -1,6 +1,5 @@
-"""A Python client of the endpoint: `Client` and its errors; its answers' types are in `serving.schemas.answers`."""
+"""The Python client under its former name: it is a distribution of its own now, `forewarn_client`."""
 
-from serving.client.client import Client
-from serving.client.errors import EndpointError, RefusedError, UnreachableError
+from forewarn_client import Client, EndpointError, RefusedError, UnreachableError
 
 __all__ = ["Client", "EndpointError", "RefusedError", "UnreachableError"]

@@ -10,6 +10,8 @@ LOGGER = logging.getLogger("bentoml.forewarn")
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED = 400, 401, 403, 404, 405
 TOO_LARGE, UNSUPPORTED, UNPROCESSABLE, TOO_MANY, FAILED, UNAVAILABLE = 413, 415, 422, 429, 500, 503
 PRECONDITION_FAILED, PRECONDITION_REQUIRED = 412, 428
+CLOSED = 499
+"""nginx's status for a caller that hung up: for the log and the metrics, nobody receives it."""
 _CODES = {
     BAD_REQUEST: "bad_request",
     UNAUTHORIZED: "unauthorized",
@@ -22,6 +24,7 @@ _CODES = {
     UNPROCESSABLE: "unprocessable",
     PRECONDITION_REQUIRED: "precondition_required",
     TOO_MANY: "too_many_requests",
+    CLOSED: "closed",
     FAILED: "internal_error",
     UNAVAILABLE: "unavailable",
 }

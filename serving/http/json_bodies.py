@@ -24,6 +24,8 @@ _CONTAINERS = {dict, list, np.ndarray}
 _MAX_NAMES = 256
 # A worklist with costs for each asset of a large fleet has some 60,000.
 _MAX_FIELDS, _MAX_DEPTH = 100_000, 8
+# Ten million empty lists fit into a body, and took 16 s of a processor; half a million take 1 s, as many readings do.
+_MAX_CONTAINERS = 500_000
 # Telemetry is parsed later, when the model's channels are known, and parsing stops at the first fault.
 _PARSED_LATER = ("telemetry",)
 
@@ -42,6 +44,7 @@ def parse_json(body: bytes, shape: Shape | None = None) -> dict[str, Any]:
 
     `shape` says which lists of numbers become arrays of shape (n,), n > 0: int64 if all are whole, else float64.
     """
+    _check_containers(body)
     try:
         content = _plain(simdjson.Parser().parse(body), shape)
     except (ValueError, RuntimeError):
@@ -49,6 +52,14 @@ def parse_json(body: bytes, shape: Shape | None = None) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise unprocessable(None, show(content), "a JSON object", "Send an object with the fields of the request")
     return content if _is_complete(body, content) else _parse_strictly(body)
+
+
+def _check_containers(body: bytes) -> None:
+    """Reject a body of very many objects and lists before it is parsed; a bracket in a text counts as one of them."""
+    n_containers = body.count(b"{") + body.count(b"[") if len(body) > _MAX_CONTAINERS else 0
+    if n_containers > _MAX_CONTAINERS:
+        found, remedy = f"{n_containers} objects and lists", "Send several requests, and telemetry by channel"
+        raise unprocessable(None, found, f"at most {_MAX_CONTAINERS}", remedy)
 
 
 def check_fields(content: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.http import metrics, request_context, request_log
+from serving.http import metrics, request_context, request_log, version
 from serving.http.callers.authentication import (
     OPEN_PATHS,
     PUBLIC_FOLDER,
@@ -77,6 +77,10 @@ class RequestMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI calls it."""
+        if scope["type"] == "websocket":
+            # There are none; BentoML must not see what was neither authenticated nor counted.
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -200,6 +204,7 @@ class _ResponseSender:
             headers["X-Request-Id"] = self._request_id
             if self._trace.span.traceresponse:
                 headers[HEADER] = self._trace.span.traceresponse
+            headers[version.HEADER] = version.VERSION
             # A caller over this worker's rate limit may reach another worker with its next connection.
             if self._load.is_busier() or self.status == TOO_MANY:
                 headers["Connection"] = "close"

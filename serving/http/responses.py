@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from serving.http.errors import TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, ApiError, to_api_error
+from serving.http.errors import CLOSED, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, ApiError, to_api_error
 from serving.settings import Settings
 
 JSON = "application/json"
@@ -38,10 +38,14 @@ async def respond_in_thread(build: Callable[[], Response], settings: Settings) -
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read a request's body; ApiError of status 413 if it is too large."""
+    """Read a request's body; ApiError of status 413 if it is too large, 499 if the caller hung up before its end."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise ApiError(TOO_LARGE, None, "a larger body", f"at most {max_bytes} bytes", "Send several requests")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise ApiError(TOO_LARGE, None, "a larger body", f"at most {max_bytes} bytes", "Send several requests")
+    except ClientDisconnect as error:
+        # No error of the endpoint, which an alert would wake somebody for.
+        raise ApiError(CLOSED, None, "a connection that was closed", "the whole body", "Send it again") from error
     return bytes(body)

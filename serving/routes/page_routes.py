@@ -1,12 +1,14 @@
-"""The pages and the OpenAPI document, the same for every caller."""
+"""The pages, the OpenAPI document and the metrics, the same for every caller."""
 
 from functools import lru_cache
 from typing import Any
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from serving.http import metrics
 from serving.http.responses import respond_in_thread
 from serving.pages.documentation import documentation_file, documentation_page
 from serving.pages.start_page import start_page
@@ -33,7 +35,14 @@ def routes(settings: Settings) -> list[Route]:
         """Return a file of that page."""
         return await respond_in_thread(lambda: documentation_file(request.path_params["name"]), settings)
 
+    async def get_metrics(_: Request) -> Response:
+        """Show what all workers have counted."""
+        return await respond_in_thread(
+            lambda: Response(metrics.latest(), headers={"Content-Type": CONTENT_TYPE_LATEST}), settings
+        )
+
     return [
+        Route("/metrics", get_metrics),
         Route("/", get_start),
         Route("/docs.json", get_document),
         Route("/docs", get_documentation),

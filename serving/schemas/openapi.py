@@ -1,13 +1,13 @@
 """The OpenAPI document: every route with its requests, answers and errors."""
 
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
 from serving.http.callers.authentication import OPEN_PATHS, scopes_for
 from serving.http.idempotency import HEADER as IDEMPOTENCY_KEY
+from serving.http.version import VERSION
 from serving.schemas import openapi_examples as examples
 from serving.schemas.answer_json import adapter_of
 from serving.schemas.answers import (
@@ -127,7 +127,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "forewarn",
             "description": "Failure predictions for maintenance scheduling.",
-            "version": _version(),
+            "version": VERSION,
         },
         "servers": [{"url": "/v1"}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
@@ -300,10 +300,3 @@ def _error(status: int) -> dict[str, Any]:
         seconds = {"description": "When to try again, in seconds.", "schema": {"type": "integer"}}
         answer["headers"] = {"Retry-After": seconds}
     return answer
-
-
-def _version() -> str:
-    try:
-        return metadata.version("forewarn")
-    except metadata.PackageNotFoundError:
-        return "0"

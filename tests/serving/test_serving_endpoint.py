@@ -193,11 +193,16 @@ def test_a_whole_fleet_in_one_request_is_answered(endpoint: Any, fleet: Any) -> 
 
 @pytest.mark.usefixtures("first_champion")
 def test_metrics_count_the_requests(endpoint: Any) -> None:
-    """What Prometheus reads names our requests and their status."""
+    """What Prometheus reads names our routes and their status, and nothing that a caller has put into a path."""
     endpoint.predict({"assets": ["azure-01"], "as_of": AS_OF})
-    text = endpoint.client.get("/metrics").text
-    assert 'forewarn_request_total{endpoint="/predict"' in text
-    assert 'http_response_code="200"' in text
+    for path in ("/assets/azure-01/history", "/why/nothing-of-ours", "/no/such/path", "/twins/azure-01"):
+        endpoint.client.get(path)
+    metrics = endpoint.client.get("/metrics")
+    assert metrics.headers["Content-Type"].startswith("text/plain")
+    counted = {line.split("{")[1].split("}")[0] for line in metrics.text.splitlines() if "_seconds_count{" in line}
+    assert 'route="/predict",status="200"' in counted
+    assert 'route="other",status="404"' in counted
+    assert not [line for line in metrics.text.splitlines() if "azure-01" in line or "such" in line or "nothing" in line]
 
 
 @pytest.mark.usefixtures("first_champion")

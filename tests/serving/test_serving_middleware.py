@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pandas as pd
@@ -27,6 +28,7 @@ from serving.http.callers.authentication import Authenticator, tokens_needed
 from serving.http.callers.rate_limits import RateLimit
 from serving.http.errors import LOGGER, ApiError
 from serving.http.middleware import RequestMiddleware
+from serving.http.responses import read_body
 from serving.settings import Settings
 from serving.worker_context import now
 
@@ -186,6 +188,33 @@ def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
     assert ask(
         RequestMiddleware(BEHIND, Settings(max_body_bytes=10), None), "POST", "/predict", content=b"x" * 10
     ).is_success
+
+
+def test_a_caller_that_hangs_up_is_no_error_of_the_endpoint() -> None:
+    """Before its body's end: an alert on 5xx must not wake anybody for it."""
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    with pytest.raises(ApiError) as error:
+        asyncio.run(read_body(Request({"type": "http", "headers": []}, receive), 10))
+    assert (error.value.status, error.value.to_dict()["error"]) == (499, "closed")
+
+
+def test_a_web_socket_is_refused() -> None:
+    """Nothing behind the middleware hears of it, for it came without a token."""
+    sent: list[Any] = []
+
+    async def note(message: Any) -> None:
+        sent.append(message)
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    middleware = RequestMiddleware(never, Settings(), None)
+    asyncio.run(middleware({"type": "websocket", "path": "/predict", "headers": []}, never, note))  # type: ignore[arg-type]
+    assert sent == [{"type": "websocket.close"}]
 
 
 def test_too_many_requests_get_retry_after() -> None:

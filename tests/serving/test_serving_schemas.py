@@ -197,7 +197,9 @@ def test_a_path_names_lists_by_position() -> None:
     [
         ({"windows": [{}] * 200_000}, "windows[0].asset"),
         ({"assets": [1] * 500_000}, "assets[0]"),
-        ({"windows": [WINDOW | {"events": [{}] * 200_000}]}, "windows[0].events[0].event_time"),
+        ({"windows": [WINDOW | {"events": [{}] * 90_000}]}, "windows[0].events[0].event_time"),
+        ({"windows": [WINDOW | {"events": [{}] * 60_000, "work_orders": [{}] * 60_000}]}, None),
+        ({"windows": [[]] * 600_000}, None),
         ({f"n{number}": 1 for number in range(200_000)}, None),
         ({"windows": [WINDOW | {"units": {f"n{number}": 1 for number in range(200_000)}}]}, None),
     ],

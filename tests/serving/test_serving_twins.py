@@ -21,7 +21,7 @@ from data_contracts.records.tokens import Token
 from data_contracts.tables import tables
 from data_contracts.twin_state.commands import record_answer, switch_commands
 from data_contracts.workspace import Workspace, init_workspace
-from serving.client import Client, RefusedError
+from forewarn_client import Client, RefusedError
 from serving.http.callers.authentication import check_scope
 from serving.http.errors import ApiError
 from serving.prediction.prediction_log import PredictionLog
@@ -271,7 +271,8 @@ def test_the_client_has_a_method_for_each(client: httpx.Client) -> None:
     """Twins, states, logs, overrides and roll-backs by the Python client; a refusal says why."""
 
     def carry(request: httpx.Request) -> httpx.Response:
-        answer = client.request(request.method, str(request.url), content=request.content, headers=request.headers)
+        url = str(request.url).replace("/v1", "", 1)  # as the middleware does, which is not here
+        answer = client.request(request.method, url, content=request.content, headers=request.headers)
         return httpx.Response(answer.status_code, content=answer.content)
 
     with Client("http://testserver", transport=httpx.MockTransport(carry)) as endpoint:

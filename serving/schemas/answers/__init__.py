@@ -1,7 +1,6 @@
-"""The endpoint's answers: declared once for the server, its OpenAPI document and the client's types.
+"""The endpoint's answers: declared once for the server and its OpenAPI document, from which the client's are generated.
 
-Plain dictionaries, and nothing but pydantic behind their declarations, so that a client's types cost it no platform.
-A newer endpoint may add fields.
+Plain dictionaries; a newer endpoint may add fields.
 """
 
 from serving.schemas.answers.assets import AssetRecord, AssetsAnswer

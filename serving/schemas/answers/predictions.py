@@ -5,31 +5,13 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypeAliasType, TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
 
+from models.artifact import reasons
 from serving.schemas.answers.times import Time
 
 _PAST_TIME = ["2015-03-05T06:00:00Z"]
 Target = TypeAliasType("Target", Literal["failure", "remaining_life", "condition", "anomaly"])
 Status = TypeAliasType("Status", Literal["ok", "stale", "abstained", "failed", "retired"])
-# Those of `models.artifact.reasons`, which a client does not have.
-ReasonCode = TypeAliasType(
-    "ReasonCode",
-    Literal[
-        "stale",
-        "failed",
-        "retired",
-        "no_telemetry",
-        "gaps",
-        "operating_regime",
-        "not_finite",
-        "contract",
-        "no_features",
-        "unknown_asset",
-        "asset_type",
-        "no_model",
-        "first_window",
-        "other",
-    ],
-)
+ReasonCode = TypeAliasType("ReasonCode", reasons.ReasonCode)
 BaselineKind = TypeAliasType("BaselineKind", Literal["type", "own"])
 Side = TypeAliasType("Side", Literal["above", "below"])
 

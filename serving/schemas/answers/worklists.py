@@ -5,23 +5,11 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypeAliasType, TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
 
+from models.planning import left_out
 from serving.schemas.answers.times import Time
 
 _EXAMPLE_TIME = ["2026-01-05T06:00:00Z"]
-LeftOutCode = TypeAliasType(
-    "LeftOutCode",
-    Literal[
-        "saves_less_than_it_costs",
-        "no_crew_free",
-        "too_long_for_a_day",
-        "no_alert",
-        "held_back",
-        "abstained",
-        "stale",
-        "failed",
-        "retired",
-    ],
-)
+LeftOutCode = TypeAliasType("LeftOutCode", left_out.Why)
 
 
 class WorklistLine(TypedDict):

@@ -1,24 +1,23 @@
-"""The client's methods for twins."""
+"""States of assets' twins: read, overridden, rolled back.
 
-import uuid
+Generated from `asynchronous/twins.py` by `make reference`.
+"""
+
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
+from datetime import datetime
+from typing import Any
 
-import httpx
+from forewarn_client.answers import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
+from forewarn_client.requests import read, seen, segment, write
+from forewarn_client.synchronous.exchange import Methods
 
-if TYPE_CHECKING:
-    from serving.schemas.answers.twins import TwinAnswer, TwinChangeAnswer, TwinLogAnswer, TwinsAnswer
 
-
-class TwinMethods:
-    """What a client does with twins."""
-
-    _http: httpx.Client
+class TwinMethods(Methods):
+    """States of assets' twins: read, overridden, rolled back."""
 
     def twins(
         self, *, asset_type: str | None = None, after: str | None = None, limit: int | None = None
-    ) -> "TwinsAnswer":
+    ) -> TwinsAnswer:
         """List twins by name.
 
         Parameters
@@ -42,16 +41,16 @@ class TwinMethods:
         UnreachableError
             If no try was answered.
         """
-        return cast("TwinsAnswer", self._read("/twins", {"asset_type": asset_type, "after": after, "limit": limit}))
+        return self._exchange.answer(TwinsAnswer, read("/twins", asset_type=asset_type, after=after, limit=limit))
 
-    def twin(self, asset: str, *, as_of: str | None = None) -> "TwinAnswer":
+    def twin(self, asset: str, *, as_of: str | datetime | None = None) -> TwinAnswer:
         """Describe the state of a twin.
 
         Parameters
         ----------
         asset : str
             The asset.
-        as_of : str, optional
+        as_of : str or datetime, optional
             The state by what was known then (RFC 3339); now by default.
 
         Returns
@@ -66,11 +65,11 @@ class TwinMethods:
         UnreachableError
             If no try was answered.
         """
-        return cast("TwinAnswer", self._read(f"/twins/{quote(asset, safe='')}", {"as_of": as_of}))
+        return self._exchange.answer(TwinAnswer, read(f"/twins/{segment(asset)}", as_of=as_of))
 
     def twin_log(
         self, asset: str, *, rejected: bool | None = None, before: int | None = None, limit: int | None = None
-    ) -> "TwinLogAnswer":
+    ) -> TwinLogAnswer:
         """List a twin's log, the newest entries first.
 
         Parameters
@@ -96,8 +95,8 @@ class TwinMethods:
         UnreachableError
             If no try was answered.
         """
-        query = {"rejected": None if rejected is None else str(rejected).lower(), "before": before, "limit": limit}
-        return cast("TwinLogAnswer", self._read(f"/twins/{quote(asset, safe='')}/log", query))
+        request = read(f"/twins/{segment(asset)}/log", rejected=rejected, before=before, limit=limit)
+        return self._exchange.answer(TwinLogAnswer, request)
 
     def override(
         self,
@@ -106,10 +105,10 @@ class TwinMethods:
         *,
         reason: str,
         revision: int | None,
-        expires_at: str | None = None,
+        expires_at: str | datetime | None = None,
         idempotency_key: str | None = None,
         **others: Any,
-    ) -> "TwinChangeAnswer":
+    ) -> TwinChangeAnswer:
         """Override properties of a twin, or end overrides: all of them, or, if one breaks a rule, none.
 
         Parameters
@@ -124,10 +123,10 @@ class TwinMethods:
         revision : int or None
             The revision that was seen: if the twin has another by now, the change is refused with status 412. None to
             change it whatever it is by now.
-        expires_at : str, optional
+        expires_at : str or datetime, optional
             When the overrides end by themselves (RFC 3339).
         idempotency_key : str, optional
-            Identifies this request for 24 hours; drawn for this call by default.
+            Identifies this request for 24 hours, in which it is answered once; drawn for this call by default.
         **others
             Other fields of the request, such as ``source``.
 
@@ -144,15 +143,16 @@ class TwinMethods:
             If no try was answered.
         """
         changes = {
-            name: dict(value) if isinstance(value, Mapping) else {"value": value} for name, value in properties.items()
+            name: value if isinstance(value, Mapping) else {"value": value} for name, value in properties.items()
         }
         body = {"properties": changes, "reason": reason, "expires_at": expires_at, **others}
-        path = f"/twins/{quote(asset, safe='')}"
-        return cast("TwinChangeAnswer", self._change("PATCH", path, body, revision, idempotency_key))
+        path = f"/twins/{segment(asset)}"
+        request = write(path, body, idempotency_key, method="PATCH", headers=seen(revision))
+        return self._exchange.answer(TwinChangeAnswer, request)
 
     def roll_back(
         self, asset: str, to: int, *, reason: str, revision: int | None, idempotency_key: str | None = None
-    ) -> "TwinChangeAnswer":
+    ) -> TwinChangeAnswer:
         """Make the overrides of a twin what they were at a revision, as new entries.
 
         Parameters
@@ -180,18 +180,5 @@ class TwinMethods:
         UnreachableError
             If no try was answered.
         """
-        path = f"/twins/{quote(asset, safe='')}/rollback"
-        body = {"revision": to, "reason": reason}
-        return cast("TwinChangeAnswer", self._change("POST", path, body, revision, idempotency_key))
-
-    def _read(self, path: str, query: Mapping[str, Any]) -> Any:
-        given = {name: value for name, value in query.items() if value is not None}
-        return self._send(self._http.build_request("GET", path, params=given))
-
-    def _change(self, method: str, path: str, body: Mapping[str, Any], revision: int | None, key: str | None) -> Any:
-        headers = {"Idempotency-Key": key or uuid.uuid4().hex, "If-Match": "*" if revision is None else f'"{revision}"'}
-        given = {name: value for name, value in body.items() if value is not None}
-        return self._send(self._http.build_request(method, path, json=given, headers=headers))
-
-    def _send(self, request: httpx.Request) -> Any:
-        raise NotImplementedError
+        path, body = f"/twins/{segment(asset)}/rollback", {"revision": to, "reason": reason}
+        return self._exchange.answer(TwinChangeAnswer, write(path, body, idempotency_key, headers=seen(revision)))

@@ -1,0 +1,97 @@
+"""The types of answers: plain dictionaries, to which a newer endpoint may add fields.
+
+Generated from the OpenAPI document by `make reference`.
+"""
+
+from forewarn_client.answers.assets import (
+    AssetRecord,
+    AssetsAnswer,
+    FailureRecord,
+    HistoryAnswer,
+    OutcomeRecord,
+    PredictionRecord,
+    WorkRecord,
+)
+from forewarn_client.answers.errors import ErrorAnswer
+from forewarn_client.answers.operations import ModelAnswer, RejectedVersionAnswer, ShadowAnswer, WorkerAnswer
+from forewarn_client.answers.planning import (
+    LeftOutCode,
+    LeftOutLine,
+    StoredWork,
+    WorklistAnswer,
+    WorklistLine,
+    WorkOrdersAnswer,
+    WorkState,
+)
+from forewarn_client.answers.predictions import (
+    BaselineKind,
+    ConditionAnswer,
+    CyclesAnswer,
+    DriverAnswer,
+    HorizonAnswer,
+    IntervalAnswer,
+    PredictAnswer,
+    PredictionAnswer,
+    ProvenanceAnswer,
+    ReasonCode,
+    Side,
+    Status,
+    Target,
+    WhyAnswer,
+)
+from forewarn_client.answers.twins import (
+    ListedTwinAnswer,
+    TwinAnswer,
+    TwinChangeAnswer,
+    TwinCommandAnswer,
+    TwinEntryAnswer,
+    TwinLogAnswer,
+    TwinPropertyAnswer,
+    TwinsAnswer,
+    TwinValueAnswer,
+)
+
+__all__ = [
+    "AssetRecord",
+    "AssetsAnswer",
+    "BaselineKind",
+    "ConditionAnswer",
+    "CyclesAnswer",
+    "DriverAnswer",
+    "ErrorAnswer",
+    "FailureRecord",
+    "HistoryAnswer",
+    "HorizonAnswer",
+    "IntervalAnswer",
+    "LeftOutCode",
+    "LeftOutLine",
+    "ListedTwinAnswer",
+    "ModelAnswer",
+    "OutcomeRecord",
+    "PredictAnswer",
+    "PredictionAnswer",
+    "PredictionRecord",
+    "ProvenanceAnswer",
+    "ReasonCode",
+    "RejectedVersionAnswer",
+    "ShadowAnswer",
+    "Side",
+    "Status",
+    "StoredWork",
+    "Target",
+    "TwinAnswer",
+    "TwinChangeAnswer",
+    "TwinCommandAnswer",
+    "TwinEntryAnswer",
+    "TwinLogAnswer",
+    "TwinPropertyAnswer",
+    "TwinValueAnswer",
+    "TwinsAnswer",
+    "WhyAnswer",
+    "WorkOrdersAnswer",
+    "WorkRecord",
+    "WorkState",
+    "WorkerAnswer",
+    "WorklistAnswer",
+    "WorklistLine",
+]
