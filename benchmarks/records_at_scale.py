@@ -89,9 +89,7 @@ def fill(workspace: Workspace, count: int, *, answers: bool) -> None:
 
 
 def _content(row: Prediction) -> str:
-    drivers = [
-        {"feature": f"spindle__mean_{n}", "value": 1.5 * n, "contribution": 0.1, "words": "high"} for n in range(5)
-    ]
+    drivers = [{"channel": f"spindle_{n}", "share": 0.2, "raises": True, "words": f"spindle_{n} high"} for n in range(5)]
     return json.dumps(
         {
             "prediction_id": row.prediction_id,
