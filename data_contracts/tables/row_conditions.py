@@ -41,7 +41,9 @@ def is_one_of(column: str, values: Iterable[str]) -> str:
     unique = list(dict.fromkeys(values))
     if not unique:
         return "false"
-    listed = ", ".join(map(text, unique)) if len(unique) <= MOST_LISTED else f"SELECT {rows_of(unique)}"
+    # Only by the limit does the engine know that these are few, and holds them in memory instead of the table's rows.
+    as_rows = f"SELECT {rows_of(unique)} LIMIT {len(unique)}"
+    listed = ", ".join(map(text, unique)) if len(unique) <= MOST_LISTED else as_rows
     return f'"{column}" IN ({listed})'
 
 

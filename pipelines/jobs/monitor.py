@@ -98,17 +98,25 @@ def monitor_champion(
     champion = load_champion(workspace, model_name)
     if (why := without_verdict(champion.model)) is not None:
         return _measure(workspace, champion, now=now, why=why)
-    return monitor_alarms(workspace, model_name, now=now, settings=settings, known_changes=known_changes)
+    return monitor_alarms(
+        workspace, model_name, now=now, settings=settings, known_changes=known_changes, champion=champion
+    )
 
 
 def monitor_alarms(
-    workspace: Workspace, model_name: str, *, now: pd.Timestamp, settings: Settings, known_changes: Sequence[Mark] = ()
+    workspace: Workspace,
+    model_name: str,
+    *,
+    now: pd.Timestamp,
+    settings: Settings,
+    known_changes: Sequence[Mark] = (),
+    champion: MonitoredModel | None = None,
 ) -> MonitorResult:
     """Test the champion's error rates for drift, decide whether to retrain, and store decision and report.
 
     `known_changes` are shown in the report; the decision does not see them.
     """
-    snapshot = gather_snapshot(workspace, model_name, now=now, settings=settings)
+    snapshot = gather_snapshot(workspace, model_name, now=now, settings=settings, champion=champion)
     decision = decide_retraining(workspace, snapshot, now=now, settings=settings)
     report = write_watch_page(workspace, snapshot, decision, known_changes=known_changes, settings=settings, now=now)
     return MonitorResult(
