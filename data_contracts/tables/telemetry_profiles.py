@@ -63,7 +63,7 @@ def channel_profiles(workspace: Workspace, table: str, corrected: Sequence[str] 
             f'max({quoted(name)}) AS "{place}_high"'
             for place, name in enumerate(channels)
         ]
-        others = f" WHERE NOT ({is_one_of('asset', corrected)})" if corrected else ""
+        others = f" WHERE NOT ({is_one_of('asset', corrected, of_all=True)})" if corrected else ""
         counts = f"SELECT asset, count(*) AS rows, {', '.join(measures)} FROM t{others} GROUP BY asset"  # noqa: S608
         wide = to_pandas(query(delta, counts))
     if corrected:

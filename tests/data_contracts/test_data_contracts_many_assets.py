@@ -50,7 +50,7 @@ def test_the_engine_holds_the_names_and_not_the_rows_of_the_table(fleet):
     """What it builds a table of in memory for the join is the names; else reading would take as much as all rows."""
     delta = open_to_read(fleet, "telemetry/pump")
     names = [f"pump-{number:06d}" for number in range(row_conditions.MOST_LISTED + 1)]
-    statement = f"EXPLAIN SELECT flow FROM t{row_conditions.where(None, names, None, None)}"
+    statement = f"EXPLAIN SELECT flow FROM t{row_conditions.where(None, names, None, None)}"  # noqa: S608
     assert "mode=CollectLeft, join_type=RightSemi" in query(delta, statement)["plan"][-1].as_py()
 
 
