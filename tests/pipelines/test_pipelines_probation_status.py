@@ -171,7 +171,7 @@ def test_scores_that_moved_are_warned_of(
         assert (model_name, model_version, until > since) == ("m", 2, True)
         mean = 0.1 + (shift if since > START else 0.0)
         frame = pd.DataFrame({"asset": [f"a{n}" for n in range(30)], "predictions": 20})
-        return frame.assign(probability=rng.normal(mean, 0.01, len(frame)))
+        return frame.assign(probability=rng.normal(mean, 0.002, len(frame)))
 
     monkeypatch.setattr(score_shift, "mean_probabilities", means)
     monkeypatch.setattr(score_shift, "champion_since", lambda *_: START)
