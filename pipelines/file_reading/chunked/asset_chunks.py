@@ -5,20 +5,15 @@ disk; then each block is read as `read_table` reads the whole. Its rows, notes a
 order; of cells that cannot be read another one may be named first.
 """
 
-import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import gettempdir
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data_contracts.contract.contract import Contract
 from data_contracts.contract.contract_types import quality_column
@@ -27,7 +22,8 @@ from data_contracts.errors import ForewarnError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.blocks.block_file import BlockFile
 from pipelines.file_reading import columns as naming
-from pipelines.file_reading.chunked.file_chunks import estimated_rows, tables_of, with_all
+from pipelines.file_reading.chunked.asset_lines import Blocks, FileLines, about_lines, blocks_of, completed
+from pipelines.file_reading.chunked.file_chunks import tables_of, with_all
 from pipelines.file_reading.columns import FILLED, Columns
 from pipelines.file_reading.combine import join, stack
 from pipelines.file_reading.convert import Conversion, may_have_commas, number_cells
@@ -43,31 +39,6 @@ LINES = 500_000
 _LINE = "~line"
 _PORTION, _MOST = 65_536, 1_048_576  # lines that go to their blocks at once; more where there are many blocks
 _A_BLOCK = 2_048
-Blocks = npt.NDArray[np.int64]
-
-
-@dataclass
-class _File:
-    """One file's lines by block, and what was found in them."""
-
-    raw: RawChunks
-    layout: FileLayout
-    lines: BlockFile | None = None
-    count: int = 0
-    empty: frozenset[int] = frozenset()  # the places of columns without a name and without a value
-    units: dict[str, str] = field(default_factory=dict)
-    recognised: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()  # of its rows, wherever they are
-    channels: dict[str, None] = field(default_factory=dict)  # of a long table, in order
-    tags: dict[str, None] = field(default_factory=dict)
-    unknown: Counter[str] = field(default_factory=Counter)
-    words: Counter[str] = field(default_factory=Counter)  # for what is bad
-    flagged: bool = False  # whether values are not good
-    conversion: Conversion | None = None
-    times: TimesTally = field(default_factory=TimesTally)
-    long: list[LongNotes] = field(default_factory=list)
-    first: Columns | None = None  # some of its rows
-    before: Columns | None = None  # some of its lines
 
 
 @dataclass
@@ -83,7 +54,7 @@ class AssetChunks:
     strict: bool = True
     progress: ProgressCallback = silent
     folder: Path | None = None  # on whose disk the lines wait; that of temporary files if None
-    _read: list[_File] = field(default_factory=list)
+    _read: list[FileLines] = field(default_factory=list)
     _empty: list[str] = field(default_factory=list)
     _filled: dict[str, str] = field(default_factory=dict)
     _rows: int = 0
@@ -96,7 +67,7 @@ class AssetChunks:
         """Yield frames with the contract's columns."""
         some = [file for file in self.files if len(self.files) == 1 or file.stat().st_size]
         raws = [open_raw(file, self.layout, header_test(file, self.contract, self.layout)) for file in some]
-        total = sum(map(_about, raws))
+        total = sum(map(about_lines, raws))
         blocks = max(1, -(-total // self.lines))
         opened = [self._distributed(raw, blocks) for raw in raws]
         filled = [each for each in opened if each.count]
@@ -138,9 +109,9 @@ class AssetChunks:
     def _is_long(self) -> bool:
         return self.layout.shape == "long"
 
-    def _distributed(self, raw: RawChunks, blocks: int) -> _File:
+    def _distributed(self, raw: RawChunks, blocks: int) -> FileLines:
         """Put each line of a file into the block of its asset, and find what only all lines show."""
-        file = _File(raw, self.layout)
+        file = FileLines(raw, self.layout)
         nameless = {place for place, name in enumerate(raw.names) if not name}
         commas, decimal = may_have_commas(self.layout, raw.notes.separator), False
         for table in tables_of(raw, min(max(_PORTION, _A_BLOCK * blocks), _MOST), 0):
@@ -168,12 +139,12 @@ class AssetChunks:
         folder = Path(gettempdir()) if self.folder is None else self.folder
         return BlockFile(folder, schema.append(pa.field(_LINE, pa.int64())), blocks)
 
-    def _look(self, file: _File, columns: Columns, blocks: int) -> tuple[Blocks, Sequence[pa.ChunkedArray]]:
+    def _look(self, file: FileLines, columns: Columns, blocks: int) -> tuple[Blocks, Sequence[pa.ChunkedArray]]:
         """Return the block of each line, -1 for those of unknown tags, and the cells that are to be read as numbers."""
         file.before = columns
         if not self._is_long:
             names = columns.column("asset") if "asset" in columns.names else pa.chunked_array([pa.nulls(columns.rows)])
-            return _blocks_of(names, blocks), number_cells(columns, self.contract, self.layout)
+            return blocks_of(names, blocks), number_cells(columns, self.contract, self.layout)
         lines = read_lines(columns, self.contract, self.layout)
         file.before = lines.columns
         file.channels |= dict.fromkeys(lines.channels[lines.known])
@@ -181,7 +152,7 @@ class AssetChunks:
         file.unknown.update(lines.unknown)
         file.words.update(lines.words)
         file.flagged |= bool((lines.known & (lines.bad | lines.uncertain)).any())
-        block = _blocks_of(pa.chunked_array([pa.array(lines.assets, pa.large_string())]), blocks)
+        block = blocks_of(pa.chunked_array([pa.array(lines.assets, pa.large_string())]), blocks)
         return np.where(lines.known, block, -1), self._numbers(lines)
 
     def _numbers(self, lines: Lines) -> Sequence[pa.ChunkedArray]:
@@ -192,7 +163,7 @@ class AssetChunks:
         of_numbers = Columns(lines.columns.path, (numbers[0],), (value.filter(pa.array(chosen)),)) if numbers else None
         return [] if of_numbers is None else number_cells(of_numbers, self.contract, self.layout)
 
-    def _named(self, filled: Sequence[_File], blocks: int) -> list[str]:
+    def _named(self, filled: Sequence[FileLines], blocks: int) -> list[str]:
         """Find which columns the rows of each file have, and return those of all."""
         for file in filled:
             file.names = self._names_of(file, blocks)
@@ -203,7 +174,7 @@ class AssetChunks:
             check_columns(self.files[0], names, self.contract, self.layout, several=False)
         return names
 
-    def _names_of(self, file: _File, blocks: int) -> tuple[str, ...]:
+    def _names_of(self, file: FileLines, blocks: int) -> tuple[str, ...]:
         columns = cast("Columns", file.before)  # as it has lines
         if self._is_long:
             keys = ("asset", "event_time", *(name for name in FILLED if name in columns.names))
@@ -213,7 +184,7 @@ class AssetChunks:
         file.first = naming.without_extra(columns, self.contract, self.layout)
         return file.first.names
 
-    def _quality_names(self, file: _File, blocks: int) -> Iterator[str]:
+    def _quality_names(self, file: FileLines, blocks: int) -> Iterator[str]:
         """Name the columns of qualities in their order, which is that of the first line of each."""
         firsts: dict[str, tuple[bool, int]] = {}
         for block in range(blocks) if file.flagged else ():
@@ -225,7 +196,7 @@ class AssetChunks:
                 firsts[channel] = min(rank, firsts.get(channel, rank))
         yield from map(quality_column, sorted(firsts, key=lambda channel: firsts[channel]))
 
-    def _columns(self, file: _File, block: int) -> tuple[Columns | None, Blocks]:
+    def _columns(self, file: FileLines, block: int) -> tuple[Columns | None, Blocks]:
         """Return the lines of a block, and their numbers in the file."""
         table = file.lines.read(block) if file.lines is not None else pa.table({})
         if not table.num_rows:
@@ -234,11 +205,11 @@ class AssetChunks:
         columns = naming.named_columns(file.raw.path, table.drop_columns([_LINE]), file.layout, file.empty)
         return naming.with_constants(columns, self.contract, file.layout, self.base), number
 
-    def _lines(self, file: _File, block: int) -> tuple[Lines | None, Blocks]:
+    def _lines(self, file: FileLines, block: int) -> tuple[Lines | None, Blocks]:
         columns, number = self._columns(file, block)
         return (None if columns is None else read_lines(columns, self.contract, file.layout)), number
 
-    def _rows_of(self, file: _File, block: int) -> pd.DataFrame | None:
+    def _rows_of(self, file: FileLines, block: int) -> pd.DataFrame | None:
         """Read the rows of one file and block, with all of the file's columns."""
         if self._is_long:
             lines, _ = self._lines(file, block)
@@ -253,14 +224,14 @@ class AssetChunks:
             return None
         columns = naming.without_extra(columns, self.contract, file.layout)
         if self._is_long:
-            columns = _completed(columns, file.names)
+            columns = completed(columns, file.names)
         return self._conversion(file).convert(columns)
 
-    def _conversion(self, file: _File) -> Conversion:
+    def _conversion(self, file: FileLines) -> Conversion:
         file.conversion = file.conversion or Conversion(file.raw.path, self.contract, file.layout)
         return file.conversion
 
-    def _block(self, filled: Sequence[_File], block: int) -> pd.DataFrame | None:
+    def _block(self, filled: Sequence[FileLines], block: int) -> pd.DataFrame | None:
         frames = [frame for file in filled if (frame := self._rows_of(file, block)) is not None and len(frame)]
         if not frames:
             return None
@@ -269,7 +240,7 @@ class AssetChunks:
         self._before_join += len(frame)
         return join(frame) if len(filled) > 1 else frame
 
-    def _noted(self, file: _File) -> OneFile:
+    def _noted(self, file: FileLines) -> OneFile:
         first = file.first
         notes = replace(
             file.raw.notes,
@@ -282,31 +253,8 @@ class AssetChunks:
         done = file.conversion or Conversion(file.raw.path, Contract("", "", "", (), ()), file.layout)
         return OneFile(file.raw.path, pd.DataFrame(), units, notes, done.finish(pd.DataFrame()), self._long(file))
 
-    def _long(self, file: _File) -> LongNotes | None:
+    def _long(self, file: FileLines) -> LongNotes | None:
         whole = long_notes(file.long)
         if whole is None:
             return None
         return replace(whole, lines=file.count, unknown_tags=dict(file.unknown), bad=dict(file.words))
-
-
-def _about(raw: RawChunks) -> int:
-    """Return about how many lines a file has."""
-    with closing(raw.read()) as batches:
-        first = next(batches, None)
-    return 0 if first is None else estimated_rows(raw, pa.Table.from_batches([first]))
-
-
-def _blocks_of(assets: pa.ChunkedArray, blocks: int) -> Blocks:
-    """Return the block of each asset, by its name; 0 for a line without one."""
-    encoded = pc.dictionary_encode(assets.cast(pa.large_string())).combine_chunks()
-    numbers = [zlib.crc32(str(name).encode()) % blocks for name in encoded.dictionary.to_pylist()]
-    codes = pc.fill_null(encoded.indices, len(numbers)).to_numpy(zero_copy_only=False)
-    result: Blocks = np.array([*numbers, 0], dtype=np.int64)[codes]
-    return result
-
-
-def _completed(columns: Columns, names: Sequence[str]) -> Columns:
-    """Return the rows of some assets with the columns of all, without values where they have none."""
-    there = dict(zip(columns.names, columns.cells, strict=True))
-    nothing = pa.chunked_array([pa.nulls(columns.rows, pa.large_string())])
-    return replace(columns, names=tuple(names), cells=tuple(there.get(name, nothing) for name in names))
