@@ -1,9 +1,11 @@
-"""CPU seconds and peak memory of the ingestion of large files: Parquet and CSV, by their number of rows.
+"""CPU seconds and peak memory of the ingestion of large files: Parquet, CSV and long tables, by their number of rows.
 
     python benchmarks/bench_scale_ingest.py --rows 1000000 10000000 --assets 2000
     python benchmarks/bench_scale_ingest.py --rows 1000000 --assets 50000 --kinds csv
+    python benchmarks/bench_scale_ingest.py --rows 5000000 --kinds long
 
-Each file has seven channels, a reading a minute of every asset, and one bad cell in a million rows. It is written piece
+Each file has seven channels, a reading a minute of every asset, and one bad cell in a million rows; a long table (in
+Parquet) has as many lines, one for each value. It is written piece
 by piece, and every ingestion is a process and a workspace of its own. The last column is the CPU time a row beside that
 of the smallest file: x 1.00 is linear.
 """
@@ -29,6 +31,7 @@ BAD_EVERY = 1_000_000
 REPOSITORY = Path(__file__).parents[1]
 STEP = """
 import json, resource, sys, time
+from dataclasses import replace
 from pathlib import Path
 import pandas as pd
 from data_contracts.contract.contract import load_contract
@@ -42,7 +45,8 @@ stages = {}
 def progress(what, done, total):
     peak = resource.getrusage(resource.RUSAGE_SELF)
     stages[what] = [round(time.process_time(), 1), peak.ru_maxrss // 1024]
-done = ingest_files(workspace, [Path(sys.argv[2])], contract, PLAIN, now=pd.Timestamp.now("UTC"), progress=progress)
+layout = replace(PLAIN, shape="long") if sys.argv[4] == "long" else PLAIN
+done = ingest_files(workspace, [Path(sys.argv[2])], contract, layout, now=pd.Timestamp.now("UTC"), progress=progress)
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({
     "accepted": done.result.accepted, "quarantined": done.result.quarantined,
@@ -95,11 +99,21 @@ def piece(first: int, rows: int, assets: int) -> pa.Table:
     return pa.table(columns)
 
 
-def write_file(path: Path, rows: int, assets: int) -> Path:
+def lines(first: int, rows: int, assets: int) -> pa.Table:
+    """Return some lines of a long table, a value each, minute by minute."""
+    numbers, each = np.arange(first, first + rows), assets * CHANNELS
+    tags = pa.array([f"press-{n // CHANNELS:06d}.channel_{n % CHANNELS}" for n in range(each)])
+    times = pa.array(START + (numbers // each) * np.timedelta64(60, "s"), pa.timestamp("us", "UTC"))
+    values = np.round(np.random.default_rng(first).normal(50.0, 5.0, rows), 3)
+    return pa.table({"time": times, "tag": tags.take(pa.array(numbers % each)), "value": values})
+
+
+def write_file(path: Path, rows: int, assets: int, *, long: bool) -> Path:
     """Write a file of so many rows, as its name ends."""
+    make = lines if long else piece
     starts = range(0, rows, PIECE_ROWS)
-    pieces = (piece(first, min(PIECE_ROWS, rows - first), assets) for first in starts)
-    schema = piece(0, 1, assets).schema
+    pieces = (make(first, min(PIECE_ROWS, rows - first), assets) for first in starts)
+    schema = make(0, 1, assets).schema
     writer = (
         pa.parquet.ParquetWriter(path, schema) if path.suffix == ".parquet" else pa.csv.CSVWriter(path, _texts(schema))
     )
@@ -126,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--assets", type=int, default=2_000)
-    parser.add_argument("--kinds", nargs="+", default=["parquet", "csv"])
+    parser.add_argument("--kinds", nargs="+", default=["parquet", "csv"], choices=["parquet", "csv", "long"])
     parser.add_argument("--folder", type=Path, help="where files and workspaces are put for the time")
     arguments = parser.parse_args()
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "GX_ANALYTICS_ENABLED": "false"}
@@ -137,8 +151,9 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
                 folder = Path(name)
                 contract = write_contract(folder / "press.odcs.yaml")
-                path = write_file(folder / f"press.{kind}", rows, arguments.assets)
-                command = [sys.executable, "-c", STEP, str(contract), str(path), str(folder / "workspace")]
+                suffix = "csv" if kind == "csv" else "parquet"
+                path = write_file(folder / f"press.{suffix}", rows, arguments.assets, long=kind == "long")
+                command = [sys.executable, "-c", STEP, str(contract), str(path), str(folder / "workspace"), kind]
                 done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
                 if done.returncode:
                     sys.exit(done.stderr)

@@ -4,8 +4,8 @@
 
 Makes a plant of 60 simulated machines with a champion, and stores so many predictions of 90 days beside it, each with
 an answer unless `--without-answers`. Then asks the endpoint (one worker) for every page again and again, and runs the
-commands in processes of their own. Prints a line of JSON for each: seconds (median and slowest), and memory at most.
-An existing folder is measured as it is.
+commands in processes of their own. Prints a line of JSON for each: seconds (median and slowest), processor time, and
+memory at most. An existing folder is measured as it is.
 """
 
 import argparse
@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
+import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.records.answer_records import Answer, add_predictions
@@ -59,19 +60,24 @@ def make_plant(folder: Path, records: str | None) -> Workspace:
 
 
 def fill(workspace: Workspace, count: int, *, answers: bool) -> None:
-    """Store predictions of all machines, evenly over the span; an alarm now and then, which lasts a while."""
+    """Store predictions of all machines, evenly over the span; an alarm now and then, which lasts a while.
+
+    After the first `BLOCK` each further one is a copy with cut-offs of its own, made by the database.
+    """
     records, rng = open_records(workspace.records_url), np.random.default_rng(1)
     assets = sorted(tables.read(workspace, "assets")["asset"].unique())
-    each = count // len(assets)
-    times = LIVE + np.arange(1, each + 1) * (SPAN / (each + 1))
+    copies = max(count // BLOCK, 1)
+    each = count // copies // len(assets)
+    step = (SPAN / (each + 1)).floor("ms")
     alarmed = rng.random((len(assets), 90)) < 0.02  # by machine and day
     predictions: list[Prediction] = []
     stored: list[Answer] = []
-    for number, as_of in enumerate(times):
+    for number in range(each):
+        as_of = LIVE + (number + 1) * step
         day = min((as_of - LIVE).days, 89)
         for place, asset in enumerate(assets):
             alert = bool(alarmed[place, day])
-            name = f"{number:08d}-{place:04d}-4000-8000-000000000000"
+            name = f"{0:05d}-{number:06d}-{place:04d}-4000-8000-00000000"
             probability = 0.7 if alert else float(rng.uniform(0.0, 0.4))
             horizon = 72 * 3600.0
             predictions.append(
@@ -81,16 +87,28 @@ def fill(workspace: Workspace, count: int, *, answers: bool) -> None:
                 stored.append(
                     Answer(name, asset, as_of, as_of, "ok", None, MODEL, 1, "d" * 64, _content(predictions[-1]))
                 )
-        if len(predictions) >= BLOCK:
-            add_predictions(records, predictions, stored)
-            predictions, stored = [], []
     add_predictions(records, predictions, stored)
+    for copy in range(1, copies):
+        with records.begin() as connection:
+            for table in (Prediction.table, Answer.table)[: 1 + answers]:
+                connection.execute(_copied(table, copy, later=copy * (step / copies).floor("us")))
     records.dispose()
+
+
+def _copied(table: sa.Table, copy: int, *, later: pd.Timedelta) -> sa.Insert:
+    """Insert the rows of the first block once more, under other ids and somewhat later."""
+    shift = later // pd.Timedelta(1, "us")
+    values = {column.name: column for column in table.c}
+    values["prediction_id"] = sa.literal(f"{copy:05d}") + sa.func.substr(table.c.prediction_id, 6)
+    for name in ("as_of", "made_at"):
+        values[name] = sa.type_coerce(table.c[name], sa.BigInteger) + shift
+    first = sa.select(*values.values()).where(table.c.prediction_id.between("00000", "00001"))
+    return table.insert().from_select(list(values), first)
 
 
 def _content(row: Prediction) -> str:
     drivers = [
-        {"feature": f"spindle__mean_{n}", "value": 1.5 * n, "contribution": 0.1, "words": "high"} for n in range(5)
+        {"channel": f"spindle_{n}", "share": 0.2, "raises": True, "words": f"spindle_{n} high"} for n in range(5)
     ]
     return json.dumps(
         {
@@ -158,7 +176,7 @@ def measure_pages(workspace: Workspace, seconds: float, log: Path) -> Iterator[d
         alarm, asset = connection.execute(newest.limit(1)).one()
     with endpoint(workspace, log) as (url, pid):
         for name, ask in pages(url, asset, alarm).items():
-            taken, begun = list[float](), time.monotonic()
+            taken, begun, used = list[float](), time.monotonic(), _cpu_seconds(pid)
             while len(taken) < 3 or (time.monotonic() - begun < seconds and len(taken) < 200):
                 start = time.monotonic()
                 answer = ask()
@@ -169,6 +187,7 @@ def measure_pages(workspace: Workspace, seconds: float, log: Path) -> Iterator[d
                 "median_s": round(float(np.median(taken)), 4),
                 "slowest_s": round(max(taken), 4),
                 "requests": len(taken),
+                "cpu_ms": round(1_000 * (_cpu_seconds(pid) - used) / len(taken), 1),
                 "bytes": len(answer.content),
                 "rss_mb": _memory(pid),
             }
@@ -182,6 +201,14 @@ def _memory(pid: int) -> int:
     return max([own, *(_memory(int(child)) for child in children)])
 
 
+def _cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process and its children have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own + sum(_cpu_seconds(int(child)) for child in children)
+
+
 def measure_command(root: Path, *words: str) -> dict[str, Any]:
     """Run a command in a process of its own."""
     code = "import sys; from pipelines.cli import main; main(sys.argv[1:])"
@@ -191,14 +218,18 @@ def measure_command(root: Path, *words: str) -> dict[str, Any]:
             [sys.executable, "-c", code, *words, "--workspace", str(root), "--json"], stdout=nowhere, stderr=None
         )
         most = 0
-        while process.poll() is None:
+        ended, used = 0, cast("Any", None)
+        while not ended:
+            ended, status, used = os.wait4(process.pid, os.WNOHANG)
             # Not the usage that the system reports at the end, which counts this process's memory too.
             with suppress(OSError, IndexError):
                 most = max(most, int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]))
             time.sleep(0.02)
+    process.returncode = os.waitstatus_to_exitcode(status)
     return {
         "what": " ".join(words[:2]),
         "seconds": round(time.monotonic() - start, 2),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
         "status": process.returncode,
         "rss_mb": most // 1_000,
     }

@@ -31,17 +31,23 @@ def where(
     if end is not None:
         conditions.append(f"event_time <= {instant(end)}")
     if assets is not None:
-        conditions.append(is_one_of("asset", assets))
+        conditions.append(is_one_of("asset", assets, of_all=True))
     conditions += [f'"{column}" = {text(value)}' for column, value in equal.items()]
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def is_one_of(column: str, values: Iterable[str]) -> str:
-    """Return the condition that a column has one of some strings, however many; false if there are none."""
+def is_one_of(column: str, values: Iterable[str], *, of_all: bool = False) -> str:
+    """Return the condition that a column has one of some strings, however many; false if there are none.
+
+    With `of_all` it is one of conditions that all have to hold (it stands beside AND, not OR): then the engine holds
+    the strings in memory and not the rows of the table.
+    """
     unique = list(dict.fromkeys(values))
     if not unique:
         return "false"
-    listed = ", ".join(map(text, unique)) if len(unique) <= MOST_LISTED else f"SELECT {rows_of(unique)}"
+    # By the limit the engine knows that they are few; but it cannot plan one below OR.
+    as_rows = f"SELECT {rows_of(unique)}{f' LIMIT {len(unique)}' if of_all else ''}"
+    listed = ", ".join(map(text, unique)) if len(unique) <= MOST_LISTED else as_rows
     return f'"{column}" IN ({listed})'
 
 

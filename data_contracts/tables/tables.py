@@ -14,7 +14,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import DeltaError
 
-from data_contracts.contract.contract_types import is_quality_column
+from data_contracts.contract.contract_types import STORED_VERSION, is_quality_column
 from data_contracts.contract.registered import empty_table
 from data_contracts.errors import StorageError
 from data_contracts.tables.arrow_frames import to_arrow, to_pandas, with_stored_version
@@ -205,6 +205,23 @@ def last_event(
             return None
         latest = to_pandas(query(delta, f"SELECT max(event_time) AS latest FROM t{condition}"))["latest"]  # noqa: S608
         return None if latest.isna().all() else pd.Timestamp(latest.iloc[0])
+
+
+def values_since(
+    workspace: Workspace, table: str, column: str, *, after: int | None
+) -> tuple[frozenset[str], int | None]:
+    """Return the texts in a column of the rows that versions after one stored, or all did, and the version read.
+
+    Without a table, or without the column, there are none.
+    """
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        names = [] if delta is None else [field.name for field in delta.schema().fields]
+        if delta is None or column not in names:
+            return frozenset(), None
+        later = f" AND {STORED_VERSION} > {after}" if after is not None and STORED_VERSION in names else ""
+        found = f"SELECT DISTINCT {quoted(column)} AS value FROM t WHERE {quoted(column)} IS NOT NULL{later}"  # noqa: S608
+        return frozenset(map(str, query(delta, found)["value"].to_pylist())), int(delta.version())
 
 
 def versions(workspace: Workspace) -> dict[str, int]:

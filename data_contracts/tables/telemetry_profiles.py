@@ -1,19 +1,20 @@
 """Profiles of stored telemetry: spans, rhythm, gaps and clock of each asset; counts and ranges of each channel.
 
-The engine reads the columns it needs only. Gaps need all instants in order, so in a very large table they are measured
-on some of the assets.
+What a sum or an extreme says the engine computes. What needs the rows of an asset together, such as gaps, is read a
+block of assets at a time, and in a very large table only of some assets.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from deltalake import DeltaTable
 
-from data_contracts.contract.contract import STORED_VERSION
+from data_contracts.contract.contract_types import ALL_CHANNELS, QUALITY_SUFFIX, is_quality_column
 from data_contracts.tables.arrow_frames import to_pandas
+from data_contracts.tables.blocks.channel_blocks import channel_blocks
+from data_contracts.tables.corrections import last_corrections
 from data_contracts.tables.row_conditions import instant, is_one_of, quoted
 from data_contracts.tables.table_access import open_to_read, query, storage
 from data_contracts.tables.telemetry import KEY, channels_among
@@ -39,16 +40,18 @@ def asset_profiles(workspace: Workspace, table: str, *, now: pd.Timestamp) -> pd
         if delta is None:
             return pd.DataFrame()
         profiles = to_pandas(query(delta, _spans(now))).set_index("asset").sort_index()
-        chosen = None
-        if profiles["rows"].sum() > _MOST_ROWS:
-            chosen = list(profiles.index[:: -(-len(profiles) // _SAMPLE)])
-        return profiles.join(_rhythm(delta, chosen))
+    if profiles.empty:
+        return profiles
+    chosen = None
+    if profiles["rows"].sum() > _MOST_ROWS:
+        chosen = list(profiles.index[:: -(-len(profiles) // _SAMPLE)])
+    return profiles.join(pd.concat([_rhythm(rows) for rows in channel_blocks(workspace, table, (), assets=chosen)]))
 
 
 def channel_profiles(workspace: Workspace, table: str, corrected: Sequence[str] = ()) -> pd.DataFrame:
     """Count the values of each numeric channel by asset: asset, channel, rows, values, low, high.
 
-    Of the `corrected` assets only the last correction of each reading is counted, which takes the engine longer.
+    Of the `corrected` assets only the last correction of each reading is counted, which takes longer.
     """
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
@@ -60,29 +63,38 @@ def channel_profiles(workspace: Workspace, table: str, corrected: Sequence[str] 
             f'max({quoted(name)}) AS "{place}_high"'
             for place, name in enumerate(channels)
         ]
-        counts = f"SELECT asset, count(*) AS rows, {', '.join(measures)} FROM"
-        own = is_one_of("asset", corrected)
-        wide = to_pandas(query(delta, f"{counts} t{f' WHERE NOT ({own})' if corrected else ''} GROUP BY asset"))
-        if corrected:
-            latest = to_pandas(query(delta, f"{counts} ({_last_corrections(delta, own)}) GROUP BY asset"))
-            wide = pd.concat([wide, latest], ignore_index=True).sort_values("asset", ignore_index=True)
-        parts = [
-            wide[["asset", "rows"]].assign(
-                channel=name, **{what: wide[f"{place}_{what}"].to_numpy() for what in ("values", "low", "high")}
-            )
-            for place, name in enumerate(channels)
-        ]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        others = f" WHERE NOT ({is_one_of('asset', corrected, of_all=True)})" if corrected else ""
+        counts = f"SELECT asset, count(*) AS rows, {', '.join(measures)} FROM t{others} GROUP BY asset"  # noqa: S608
+        wide = to_pandas(query(delta, counts))
+    if corrected:
+        blocks = channel_blocks(workspace, table, channels, assets=corrected)
+        latest = [_counts(last_corrections(rows, list(KEY)), channels) for rows in blocks]
+        wide = pd.concat([wide, *latest], ignore_index=True).sort_values("asset", ignore_index=True)
+    parts = [
+        wide[["asset", "rows"]].assign(
+            channel=name, **{what: wide[f"{place}_{what}"].to_numpy() for what in ("values", "low", "high")}
+        )
+        for place, name in enumerate(channels)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def channel_readings(workspace: Workspace, table: str, channel: str) -> pd.DataFrame:
-    """Read one channel of a telemetry table, every correction of it, with the keys and known times of its rows."""
+def quality_counts(workspace: Workspace, table: str) -> dict[str, dict[str, int]]:
+    """Count the readings that are not good, of those that count, by channel ("*" for all of a row) and quality."""
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
-        if delta is None:
-            return pd.DataFrame(columns=[*KEY, "known_time", channel])
-        columns = ", ".join(quoted(name) for name in (*KEY, "known_time", *_stored(delta), channel))
-        return to_pandas(query(delta, f"SELECT {columns} FROM t"))  # noqa: S608
+        names = [] if delta is None else [each.name for each in delta.schema().fields if is_quality_column(each.name)]
+        if delta is None or not names:
+            return {}
+        noted = " OR ".join(f"{quoted(name)} IS NOT NULL" for name in names)
+        assets = query(delta, f"SELECT DISTINCT asset FROM t WHERE {noted}")["asset"].to_pylist()  # noqa: S608
+    counts: dict[str, Counter[str]] = {}
+    for rows in channel_blocks(workspace, table, names, assets=assets):
+        counting = last_corrections(rows, list(KEY))
+        for name in names:
+            channel = name.removesuffix(QUALITY_SUFFIX) or ALL_CHANNELS
+            counts.setdefault(channel, Counter()).update(counting[name].dropna().astype("str"))
+    return {channel: dict(sorted(own.items())) for channel, own in sorted(counts.items()) if own}
 
 
 def text_channels(workspace: Workspace, table: str) -> tuple[str, ...]:
@@ -104,16 +116,15 @@ def _numeric(delta: DeltaTable) -> list[str]:
     ]
 
 
-def _last_corrections(delta: DeltaTable, condition: str) -> str:
-    """Select the row of each reading that counts, see `data_contracts.tables.corrections`."""
-    key = ", ".join(KEY)
-    order = ", ".join(f"{name} DESC NULLS LAST" for name in ("known_time", *_stored(delta)))
-    numbered = f"SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS correction FROM t"  # noqa: S608
-    return f"SELECT * FROM ({numbered} WHERE {condition}) WHERE correction = 1"  # noqa: S608
-
-
-def _stored(delta: DeltaTable) -> list[str]:
-    return [field.name for field in delta.schema().fields if field.name == STORED_VERSION]
+def _counts(rows: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:
+    """Count the values of channels by asset as the engine does, with the columns that it gives."""
+    own = rows.groupby("asset", sort=True)
+    measured = {
+        f"{place}_{what}": getattr(own[name], how)()
+        for place, name in enumerate(channels)
+        for what, how in (("values", "count"), ("low", "min"), ("high", "max"))
+    }
+    return pd.DataFrame({"rows": own.size(), **measured}).reset_index()
 
 
 def _spans(now: pd.Timestamp) -> str:
@@ -124,14 +135,11 @@ def _spans(now: pd.Timestamp) -> str:
     )
 
 
-def _rhythm(delta: DeltaTable, assets: Sequence[str] | None) -> pd.DataFrame:
-    """Measure what needs the instants in order; in memory, which takes the engine ten thousand times as much."""
-    chosen = "" if assets is None else f" WHERE {is_one_of('asset', assets)}"
-    times = "CAST(event_time AS BIGINT) AS at, CAST(known_time AS BIGINT) AS known"
-    rows = query(delta, f"SELECT asset, source, {times} FROM t{chosen}")  # noqa: S608
-    code, names = _codes(rows, "asset")
-    source, _ = _codes(rows, "source")
-    at, known = rows["at"].to_numpy(), rows["known"].to_numpy()
+def _rhythm(rows: pd.DataFrame) -> pd.DataFrame:
+    """Measure what needs the instants in order; with the asset as index."""
+    code, names = pd.factorize(rows["asset"])
+    source, _ = pd.factorize(rows["source"])
+    at, known = (rows[name].to_numpy(dtype="datetime64[us]").astype(np.int64) for name in ("event_time", "known_time"))
     order = np.lexsort((known, source, at, code))
     code, source, at, known = code[order], source[order], at[order], known[order]
     new_asset = np.append(True, code[1:] != code[:-1])
@@ -146,7 +154,7 @@ def _rhythm(delta: DeltaTable, assets: Sequence[str] | None) -> pd.DataFrame:
     # Known before a reading that came earlier was known: it arrived late, or the clocks disagree.
     late = instants["known"] < own["known"].cummax()
     by_asset = gap.groupby(instants["asset"])
-    with_gaps = instants.assign(gap=gap).dropna(subset="gap").sort_values("gap")
+    with_gaps = instants.assign(gap=gap).dropna(subset="gap").sort_values("gap", kind="stable")
     longest = with_gaps.drop_duplicates("asset", keep="last").set_index("asset").reindex(usual.index)
     measured = pd.DataFrame(
         {
@@ -161,9 +169,3 @@ def _rhythm(delta: DeltaTable, assets: Sequence[str] | None) -> pd.DataFrame:
         }
     )
     return measured.set_axis(names, axis="index").rename_axis("asset")
-
-
-def _codes(rows: pa.Table, name: str) -> "tuple[np.ndarray[Any, Any], list[str]]":
-    encoded = rows[name].cast(pa.large_string()).combine_chunks().dictionary_encode()
-    names = [str(each) for each in encoded.dictionary.to_pylist()]
-    return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), names

@@ -10,8 +10,13 @@ import pandas as pd
 from data_contracts.contract.contract_types import ALL_CHANNELS
 from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.ingestion.unmatched import Unmatched, find_unmatched
-from data_contracts.tables.readings import read_qualities
-from data_contracts.tables.telemetry_profiles import GAP, asset_profiles, channel_profiles, text_channels
+from data_contracts.tables.telemetry_profiles import (
+    GAP,
+    asset_profiles,
+    channel_profiles,
+    quality_counts,
+    text_channels,
+)
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock, clock_of
 from pipelines.data_reports.data_suggestions import Suggestion
@@ -216,7 +221,7 @@ def report_data(
         failures=failures,
         suggestion=suggestion,
         unmatched=find_unmatched(workspace) if unmatched is None else unmatched,
-        qualities=_qualities(workspace, table),
+        qualities=quality_counts(workspace, table),
         undeclared=find_undeclared(workspace, asset_type, profiles["rows"], now=now),
         written=clock,
         profiles=profiles.sort_values(["gap_s", "rows"], ascending=[False, False], kind="stable"),
@@ -254,11 +259,3 @@ def _channel_reports(channels: pd.DataFrame) -> tuple[ChannelReport, ...]:
             )
         )
     return tuple(reports)
-
-
-def _qualities(workspace: Workspace, table: str) -> dict[str, dict[str, int]]:
-    qualities = read_qualities(workspace, table)
-    return {
-        str(channel): {str(quality): int(count) for quality, count in own.value_counts().sort_index().items()}
-        for channel, own in qualities.groupby("channel")["quality"]
-    }

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from data_contracts.errors import UsageError, did_you_mean
-from data_contracts.tables.telemetry_profiles import channel_readings
+from data_contracts.tables.blocks.channel_blocks import channel_blocks
 from data_contracts.workspace import Workspace
 from models.estimators.targets import Target
-from models.labels.condition import Direction, crossings
+from models.labels.condition import Direction, Threshold
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class OutcomeChoice:
         """Return the crossings of the threshold as failures; None where failures are those that were booked."""
         if self.condition is None or self.threshold is None:
             return None
-        telemetry = channel_readings(workspace, table, self.condition)
-        return crossings(telemetry, self.condition, threshold=self.threshold, direction=self.direction)
+        rule = Threshold(self.condition, self.threshold, self.direction)
+        found = [rule.crossings(rows) for rows in channel_blocks(workspace, table, [self.condition])]
+        return pd.concat(found, ignore_index=True)
 
 
 BOOKED = OutcomeChoice()

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from data_contracts.records.records import open_records, predictions, promotions
+from data_contracts.records.asset_records import predicted_alerts
+from data_contracts.records.records import open_records, promotions
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 from models.diagnosis.diagnosis import Diagnosis
@@ -58,13 +59,12 @@ def on_probation(
         return None
     if now >= promoted_at + rules.span + terms.maturity + 2 * settings.drift.every:
         return None
-    predicted = predictions(
+    predicted = predicted_alerts(
         records,
         model_name=name,
         model_version=champion.model.version,
         since=promoted_at - terms.claim - terms.gap,
         until=now,
-        columns=("asset", "as_of", "alert"),
     )
     champion_outcomes = outcomes(
         predicted, history.predicted_failures, history.work_orders, now=now, terms=terms, observation_gaps=absent

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
-from data_contracts.records.asset_records import answers_of
+from data_contracts.records.asset_records import answers_of, mean_probabilities
 from data_contracts.records.records import predictions
 from models.monitoring.score_drift import score_drift
 from models.registry.promotion import Records, champion_since
@@ -14,7 +15,6 @@ from pipelines.settings.settings import Settings
 
 REFERENCE = pd.Timedelta(days=28)
 RECENT = pd.Timedelta(days=14)
-_COLUMNS = ("asset", "prediction_id", "probability")
 _MOST_ASSETS = 500  # of which anomaly scores are read
 
 
@@ -27,28 +27,38 @@ def moved_scores(records: Records, champion: MonitoredModel, *, now: pd.Timestam
     promoted = champion_since(records, name, version)
     if promoted is None or now < promoted + REFERENCE + RECENT:
         return
-    spans = ((promoted, promoted + REFERENCE), (now - RECENT, now))
-    own = [
-        predictions(records, model_name=name, model_version=version, since=start, until=end, columns=_COLUMNS)
-        for start, end in spans
-    ]
-    if champion.model.artifact.target == "anomaly":
-        own = [_with_anomaly_scores(records, frame) for frame in own]
-    before, after = (frame[["asset", "probability"]] for frame in own)
+    scores = _anomaly_scores if champion.model.artifact.target == "anomaly" else mean_probabilities
+    before, after = (
+        scores(records, model_name=name, model_version=version, since=start, until=end)
+        for start, end in ((promoted, promoted + REFERENCE), (now - RECENT, now))
+    )
     shift = score_drift(before, after)
     if shift.p_value <= settings.diagnosis.false_discovery:
         yield (
-            f"The scores have moved: {before['probability'].mean():.2g} on average in the first {REFERENCE.days} days "
-            f"after the promotion, {after['probability'].mean():.2g} in the last {RECENT.days} "
+            f"The scores have moved: {_mean(before):.2g} on average in the first {REFERENCE.days} days "
+            f"after the promotion, {_mean(after):.2g} in the last {RECENT.days} "
             f"(p = {shift.p_value:.2g}, over {shift.assets} assets). By itself this is no evidence of errors."
         )
 
 
-def _with_anomaly_scores(records: Records, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Put anomaly scores, which are in the answers, in the place of probabilities; of many assets those of a share."""
+def _mean(of_assets: pd.DataFrame) -> float:
+    """Return the mean over all predictions of several assets."""
+    known = of_assets.dropna(subset="probability")
+    return float(np.average(known["probability"], weights=known["predictions"]))
+
+
+def _anomaly_scores(
+    records: Records, *, model_name: str, model_version: int, since: pd.Timestamp, until: pd.Timestamp
+) -> pd.DataFrame:
+    """Return as `mean_probabilities` does the anomaly scores, which are in the answers; of many assets of a share."""
+    columns, version = ("asset", "prediction_id"), model_version
+    predicted = predictions(
+        records, model_name=model_name, model_version=version, since=since, until=until, columns=columns
+    )
     assets = sorted(predicted["asset"].unique())
     step = max(-(-len(assets) // _MOST_ASSETS), 1)
     some = predicted[predicted["asset"].isin(assets[::step])]
     answers = answers_of(records, some["prediction_id"].tolist())
     scores = {name: json.loads(answer).get("anomaly_score") for name, answer in answers.items()}
-    return some.assign(probability=some["prediction_id"].map(scores).astype("float64"))
+    own = some["prediction_id"].map(scores).astype("float64").groupby(some["asset"])
+    return pd.DataFrame({"probability": own.mean(), "predictions": own.count()}).reset_index()

@@ -230,7 +230,7 @@ def notes_of(files: Sequence[Path], tables: Sequence[OneFile], n_rows: int, layo
         unreadable=_sum(table.converted.unreadable for table in tables),
         examples=examples,
         clock_changes=_sum(table.converted.clock_changes for table in tables),
-        long=_long([table.long for table in tables if table.long is not None]),
+        long=long_notes([table.long for table in tables if table.long is not None]),
     )
 
 
@@ -248,7 +248,8 @@ def _sum(counts: Any) -> dict[str, int]:
     return dict(total)
 
 
-def _long(notes: Sequence[LongNotes]) -> LongNotes | None:
+def long_notes(notes: Sequence[LongNotes]) -> LongNotes | None:
+    """Add the notes of several parts of a long table; None without any."""
     if not notes:
         return None
     return LongNotes(

@@ -18,6 +18,7 @@ from data_contracts.ingestion.unmatched import ALL_MATCHED, Unmatched, find_unma
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.tables.service_records import ServiceChanges
 from data_contracts.workspace import Workspace
+from pipelines.file_reading.chunked.asset_chunks import AssetChunks
 from pipelines.file_reading.chunked.file_chunks import FileChunks
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.importers.remembered_layout import remembered, with_layout
@@ -39,7 +40,9 @@ class Batch:
     telemetry_contract: Contract | None = None  # the workspace's, or else the shipped one of the asset type when None
     reading: Mapping[str, ReadingNotes] = field(default_factory=dict)  # of a user's own files, by table
     layout: FileLayout | None = None  # of the telemetry's files
-    chunks: FileChunks | None = None  # the telemetry's files, where they are large; `telemetry` has no rows then
+    chunks: FileChunks | AssetChunks | None = (
+        None  # the telemetry's files, where they are large; `telemetry` has no rows then
+    )
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ def import_batch(
         large = None
         if batch.chunks is not None:
             chunks = replace(batch.chunks, progress=progress)
+            if isinstance(chunks, AssetChunks):
+                chunks.folder = workspace.root
             reading = read_chunks(workspace, chunks, contract, now=now, overlapping=chunks.several)
             large = open_files.enter_context(reading)
             batch = replace(batch, reading={contract.table: chunks.notes(large.chunks.left_out), **batch.reading})

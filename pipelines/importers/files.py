@@ -9,8 +9,9 @@ from data_contracts.contract.contract import Contract, empty_table
 from data_contracts.contract.file_layout import PLAIN, FileLayout, override_layout
 from data_contracts.contract.registered import find_contract
 from data_contracts.errors import UsageError
+from pipelines.file_reading.chunked.asset_chunks import AssetChunks
 from pipelines.file_reading.chunked.file_chunks import FileChunks
-from pipelines.file_reading.chunked.file_chunks import open_chunks as open_in_chunks
+from pipelines.file_reading.chunked.open_chunks import open_chunks as open_in_chunks
 from pipelines.file_reading.find_files import SUFFIXES
 from pipelines.file_reading.notes import ReadingNotes
 from pipelines.file_reading.read import for_other_tables
@@ -71,8 +72,8 @@ def read_table(
 
 def open_chunks(
     path: Path, contract: Contract, *, time_zone: str | None = None, strict: bool = True
-) -> FileChunks | None:
-    """Open a large file in the layout of its contract; see `pipelines.file_reading.chunked.file_chunks.open_chunks`."""
+) -> FileChunks | AssetChunks | None:
+    """Open a large file in the layout of its contract; see `pipelines.file_reading.chunked.open_chunks.open_chunks`."""
     return open_in_chunks(path, contract, _in_zone(contract.file_layout or PLAIN, time_zone), strict=strict)
 
 

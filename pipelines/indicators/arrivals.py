@@ -41,7 +41,9 @@ def first_known_after(
     workspace: Workspace, table: str, assets: Sequence[str], time: pd.Timestamp, *, upto: int
 ) -> dict[str, pd.Timestamp]:
     """Return when the first of each asset's rows with a later event time was known, among those stored by then."""
-    condition = f"event_time > {instant(time)} AND {STORED_VERSION} <= {upto} AND {is_one_of('asset', assets)}"
+    condition = (
+        f"event_time > {instant(time)} AND {STORED_VERSION} <= {upto} AND {is_one_of('asset', assets, of_all=True)}"
+    )
     statement = f"SELECT asset, min(known_time) AS known FROM t WHERE {condition} GROUP BY asset"  # noqa: S608
     rows = _select(workspace, table, statement, {"asset": "str", "known": _TIME})
     return dict(zip(rows["asset"], rows["known"], strict=True))
@@ -55,7 +57,7 @@ def settled_until(
     Of an asset without any it is the time of its first row.
     """
     latest = f"max(CASE WHEN known_time <= {instant(known)} THEN event_time END)"
-    condition = f"{STORED_VERSION} <= {upto} AND {is_one_of('asset', assets)}"
+    condition = f"{STORED_VERSION} <= {upto} AND {is_one_of('asset', assets, of_all=True)}"
     statement = f"SELECT asset, coalesce({latest}, min(event_time)) AS last FROM t WHERE {condition} GROUP BY asset"  # noqa: S608
     return _select(workspace, table, statement, {"asset": "str", "last": _TIME}).set_index("asset")["last"]
 

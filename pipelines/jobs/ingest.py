@@ -24,7 +24,9 @@ from data_contracts.validation.checks import check
 from data_contracts.validation.conform import split_unit
 from data_contracts.validation.report import Report
 from data_contracts.workspace import Workspace
-from pipelines.file_reading.chunked.file_chunks import FileChunks, open_chunks
+from pipelines.file_reading.chunked.asset_chunks import AssetChunks
+from pipelines.file_reading.chunked.file_chunks import FileChunks
+from pipelines.file_reading.chunked.open_chunks import open_chunks
 from pipelines.file_reading.find_files import SUFFIXES
 from pipelines.file_reading.missing_columns import column_remedies
 from pipelines.file_reading.notes import ReadingNotes
@@ -186,7 +188,7 @@ def ingest_files(
 
 def store_chunks(
     workspace: Workspace,
-    chunks: FileChunks,
+    chunks: FileChunks | AssetChunks,
     contract: Contract,
     *,
     now: pd.Timestamp,
@@ -194,6 +196,8 @@ def store_chunks(
     progress: ProgressCallback = silent,
 ) -> ChunkedIngest:
     """Ingest large files chunk by chunk as one batch."""
+    if isinstance(chunks, AssetChunks):
+        chunks.folder = workspace.root
     return ingest_chunks(
         workspace,
         chunks,

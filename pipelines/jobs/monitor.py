@@ -107,7 +107,15 @@ def monitor_champion(
     champion = load_champion(workspace, model_name)
     if (why := without_verdict(champion.model)) is not None:
         return _measure(workspace, champion, now=now, why=why)
-    return monitor_alarms(workspace, model_name, now=now, settings=settings, known_changes=known_changes, engine=engine)
+    return monitor_alarms(
+        workspace,
+        model_name,
+        now=now,
+        settings=settings,
+        known_changes=known_changes,
+        champion=champion,
+        engine=engine,
+    )
 
 
 def monitor_alarms(
@@ -117,6 +125,7 @@ def monitor_alarms(
     now: pd.Timestamp,
     settings: Settings,
     known_changes: Sequence[Mark] = (),
+    champion: MonitoredModel | None = None,
     engine: BlockEngine | None = None,
 ) -> MonitorResult:
     """Test the champion's error rates for drift, decide whether to retrain, and store decision and report.
@@ -124,7 +133,7 @@ def monitor_alarms(
     `known_changes` are shown in the report; the decision does not see them. Telemetry is diagnosed by `engine`, in this
     process if None.
     """
-    snapshot = gather_snapshot(workspace, model_name, now=now, settings=settings, engine=engine)
+    snapshot = gather_snapshot(workspace, model_name, now=now, settings=settings, champion=champion, engine=engine)
     decision = decide_retraining(workspace, snapshot, now=now, settings=settings)
     report = write_watch_page(workspace, snapshot, decision, known_changes=known_changes, settings=settings, now=now)
     return MonitorResult(

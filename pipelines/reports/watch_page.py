@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_contracts.records.records import decisions, open_records, predictions, promotions
+from data_contracts.records.asset_records import predicted_alerts
+from data_contracts.records.records import decisions, open_records, promotions
 from data_contracts.workspace import Workspace
 from models.hold_back.sentences import effect_sentences
 from models.monitoring.interval_coverage import IntervalCoverage
@@ -17,7 +18,7 @@ from models.registry.promotion import Records
 from models.registry.registry import Registry
 from models.retraining.retraining_policy import ASK, RETRAIN, RetrainingDecision
 from pipelines.evidence.champion import MonitoredModel
-from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, observation_gaps
+from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot
 from pipelines.figures.interval_samples import compare_intervals
 from pipelines.reports.report import Conclusion, EvidenceSeries, Fact, Mark, PromisedRates, write_report
 from pipelines.retraining.refit import DIFFERS, FAILED
@@ -48,11 +49,14 @@ def write_watch_page(
     """Write a model's report, always to the same file; `known_changes` are changes in the plant that people know of."""
     records, history = open_records(workspace.records_url), snapshot.history
     name = snapshot.champion.model.name
-    since, columns = now - _SPANS * settings.monitor.span, ("asset", "as_of", "alert")
-    rows = predictions(records, model_name=name, since=since, until=now, columns=columns)
-    gaps = observation_gaps(workspace, history, settings, now=now)
+    rows = predicted_alerts(records, model_name=name, since=now - _SPANS * settings.monitor.span, until=now)
     known = outcomes(
-        rows, history.predicted_failures, history.work_orders, now=now, terms=snapshot.terms, observation_gaps=gaps
+        rows,
+        history.predicted_failures,
+        history.work_orders,
+        now=now,
+        terms=snapshot.terms,
+        observation_gaps=snapshot.absent,
     )
     series = rate_series(
         rows["as_of"],

@@ -11,6 +11,7 @@ import pandas as pd
 from data_contracts.contract.contract import Contract
 from data_contracts.contract.registered import find_telemetry_contract
 from data_contracts.tables import tables
+from data_contracts.tables.blocks.stored_telemetry import StoredTelemetry, TelemetryQuery
 from data_contracts.tables.telemetry import channels_among, reconcile
 from data_contracts.workspace import Workspace
 from features.clock import clock_of
@@ -24,7 +25,6 @@ from pipelines.undeclared.findings import Undeclared, UndeclaredCounter, Unrecor
 Floats = npt.NDArray[np.float64]
 
 _MOST_ROWS = 20_000_000  # more, and some of the assets are looked at
-_BLOCK_ROWS = 500_000
 _GAP = 3  # intervals
 _TOGETHER = 5  # intervals within which the channels of one asset break at once
 _RECORDED = pd.Timedelta(days=1)  # how far from a break the record may be that explains it
@@ -49,8 +49,8 @@ def find_undeclared(workspace: Workspace, asset_type: str, rows: "pd.Series[int]
     chosen = rows if rows.sum() <= _MOST_ROWS else rows.iloc[:: -(-int(rows.sum()) // _MOST_ROWS)]
     counts: dict[str, CounterSigns] = {}
     signs: list[_Sign] = []
-    for names in _blocks(chosen):
-        block = _Block.read(workspace, f"telemetry/{asset_type}", names)
+    for rows_of_some in _blocks(workspace, f"telemetry/{asset_type}", [str(asset) for asset in chosen.index]):
+        block = _Block.of(rows_of_some)
         for channel in block.channels:
             own = block.counter_signs(channel)
             counts[channel] = counts.get(channel, CounterSigns()) + own
@@ -78,10 +78,11 @@ def _declared(contract: Contract | None, channel: str) -> bool | None:
     return None if column is None else column.counter
 
 
-def _blocks(rows: "pd.Series[int]") -> Iterator[list[str]]:
-    number = (rows.cumsum() - rows) // _BLOCK_ROWS
-    for _, block in rows.groupby(number.to_numpy(), sort=True):
-        yield [str(asset) for asset in block.index]
+def _blocks(workspace: Workspace, table: str, assets: Sequence[str]) -> Iterator[pd.DataFrame]:
+    names, version = tables.read_versioned(workspace, table, assets=())
+    if version is not None and len(assets):
+        asked = TelemetryQuery(workspace, table, version, overrides=False)
+        yield from StoredTelemetry.open(asked, tuple(names.columns), assets=assets).blocks()
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,7 @@ class _Block:
     interval: Floats  # of each asset, usual microseconds between two readings
 
     @classmethod
-    def read(cls, workspace: Workspace, table: str, names: list[str]) -> "_Block":
-        frame = tables.read(workspace, table, assets=names)
+    def of(cls, frame: pd.DataFrame) -> "_Block":
         channels = [name for name in channels_among(frame.columns) if _is_number(frame[name])]
         frame = reconcile(frame, channels)
         asset, assets = pd.factorize(frame["asset"])

@@ -48,14 +48,46 @@ class StoredTable:
         return self.frame.take(rows).reset_index(drop=True)
 
 
+class StoredTables:
+    """The records, failures, work orders and events of all assets, each table read anew when its version changes."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._lock = threading.Lock()
+        self._tables: dict[str, StoredTable] = {}
+        self._components: dict[str, tuple[frozenset[str], int | None]] = {}
+
+    def table(self, name: str) -> StoredTable:
+        """Return one of the tables."""
+        with self._lock:
+            table = self._tables.get(name)
+            version = tables.latest_version(self.workspace, name)
+            if table is None or version is None or version != table.version:
+                table = self._tables[name] = _read(self.workspace, name, version)
+            return table
+
+    def components(self) -> frozenset[str]:
+        """Return the components that failures and work orders name, of which only new rows are read."""
+        with self._lock:
+            for name in ("failures", "work_orders"):
+                known, version = self._components.get(name, (frozenset(), None))
+                latest = tables.latest_version(self.workspace, name)
+                if version is not None and (latest is None or latest < version):
+                    known, version = frozenset(), None  # another table stands in its place
+                if latest != version:
+                    new, version = tables.values_since(self.workspace, name, "component", after=version)
+                    known |= new
+                self._components[name] = (known, version)
+            return frozenset().union(*(known for known, _ in self._components.values()))
+
+
 class StoredFleet:
     """The records, failures, work orders and events of the assets of a type."""
 
-    def __init__(self, workspace: Workspace, asset_type: str) -> None:
+    def __init__(self, workspace: Workspace, asset_type: str, stored: StoredTables | None = None) -> None:
         self.asset_type = asset_type
         self._workspace = workspace
-        self._lock = threading.Lock()
-        self._tables: dict[str, StoredTable] = {}
+        self._stored = stored or StoredTables(workspace)
         self._types: tuple[StoredTable | None, Mapping[str, str]] = (None, {})
 
     @property
@@ -95,12 +127,7 @@ class StoredFleet:
 
     def table(self, name: str) -> StoredTable:
         """Return one of the tables, read anew if its version has changed."""
-        with self._lock:
-            table = self._tables.get(name)
-            version = tables.latest_version(self._workspace, name)
-            if table is None or version is None or version != table.version:
-                table = self._tables[name] = _read(self._workspace, name, version)
-            return table
+        return self._stored.table(name)
 
 
 def _read(workspace: Workspace, name: str, version: int | None) -> StoredTable:

@@ -13,7 +13,7 @@ from models.artifact.artifact import Artifact
 from models.artifact.staleness import Staleness, contract_of, staleness
 from serving.prediction.asset_states import AssetStates
 from serving.prediction.broken_contracts import BrokenContracts
-from serving.prediction.stored_fleet import StoredFleet
+from serving.prediction.stored_fleet import StoredFleet, StoredTables
 from serving.prediction.stored_telemetry import LatestTelemetry
 
 
@@ -22,6 +22,7 @@ class StoredKnowledge:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        self.tables = StoredTables(workspace)
         self._latest: dict[str, LatestTelemetry] = {}
         self._fleets: dict[str, StoredFleet] = {}
         self._broken: dict[str, BrokenContracts] = {}
@@ -34,7 +35,7 @@ class StoredKnowledge:
 
     def fleet(self, asset_type: str) -> StoredFleet:
         """Return what else is stored about the assets of a type."""
-        return self._fleets.setdefault(asset_type, StoredFleet(self.workspace, asset_type))
+        return self._fleets.setdefault(asset_type, StoredFleet(self.workspace, asset_type, self.tables))
 
     def broken_contracts(self, asset_type: str) -> BrokenContracts:
         """Return which assets of a type have telemetry in quarantine."""

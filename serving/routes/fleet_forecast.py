@@ -41,7 +41,7 @@ def forecast_fleet(
     worker: "WorkerContext", champion: "Champion", request: WorklistRequest, start: pd.Timestamp, now: pd.Timestamp
 ) -> FleetForecast:
     """Take stored predictions that are recent enough, and predict for the other assets that run."""
-    records = tables.read(worker.workspace, "assets")
+    records = worker.predictor.stored.tables.table("assets").frame
     assets, retired = _assets(worker, champion, request, records, start, now)
     left_out = {asset: LeftOut(asset, "retired", "asset retired") for asset in retired}
     states = worker.predictor.stored.asset_states(champion.artifact.recipe.asset_type)

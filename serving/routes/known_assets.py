@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from data_contracts.contract.registered import recorded_type
 from data_contracts.errors import did_you_mean
-from data_contracts.tables import tables
 from serving.http.errors import NOT_FOUND, ApiError
 
 if TYPE_CHECKING:
@@ -17,10 +16,11 @@ def check_known(worker: "WorkerContext", fields: Mapping[str, str], *, asset_typ
 
     `fields` maps paths of fields to the assets there.
     """
-    records = tables.read(worker.workspace, "assets")
+    records = worker.predictor.stored.tables.table("assets")
+    known = set(records.spans)
     if asset_type is not None:
-        records = records[records["asset_type"] == recorded_type(worker.workspace.contracts, asset_type)]
-    known = set(records["asset"])
+        of_type = records.frame["asset_type"] == recorded_type(worker.workspace.contracts, asset_type)
+        known = set(records.frame.loc[of_type, "asset"])
     if known.issuperset(fields.values()):
         return
     champion = worker.watch.current

@@ -181,7 +181,8 @@ def _outcome(
     if failed_at:
         return "failed", evidence, f"It failed within the claimed period, without an alert, at {failed_at}."
     crossing = condition is not None and condition["threshold"] is not None
-    delay = NO_TIME if crossing else reporting_delay(tables.read(worker.workspace, "failures"), known_until=now)
+    booked = worker.predictor.stored.tables.table("failures").frame
+    delay = NO_TIME if crossing else reporting_delay(booked, known_until=now)
     reported_by = closes + delay
     if now <= reported_by:
         ends = f"The claimed period ends at {clock.moment(closes)}"

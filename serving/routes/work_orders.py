@@ -1,14 +1,12 @@
 """`POST /work-orders`: work that mechanics report, checked and stored once."""
 
 import re
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from data_contracts.ingestion.reported_work import breaches, report_work_orders
 from data_contracts.records.asset_records import find_predictions
-from data_contracts.tables import tables
 from serving.http.errors import NOT_FOUND, UNPROCESSABLE, ApiError, unprocessable
 from serving.http.json_bodies import show
 from serving.routes.known_assets import check_known
@@ -76,8 +74,7 @@ def _check_components(worker: "WorkerContext", request: WorkOrdersRequest) -> No
     reported = {order.component for order in request.work_orders} - {None}
     if not reported:
         return
-    stored = [tables.read(worker.workspace, name) for name in ("failures", "work_orders")]
-    known = set(chain.from_iterable(frame["component"].dropna() for frame in stored if "component" in frame))
+    known = worker.predictor.stored.tables.components()
     spelt = {_letters(component): component for component in sorted(known)}
     for row, order in enumerate(request.work_orders):
         if order.component is None or order.component in known or _letters(order.component) not in spelt:

@@ -16,7 +16,9 @@ from data_contracts.records.asset_records import (
     find_predictions,
     latest_asset_outcomes,
     latest_predictions,
+    mean_probabilities,
     newest_predictions,
+    predicted_alerts,
     stored_ids,
 )
 from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows
@@ -94,6 +96,26 @@ def test_columns_and_versions_are_chosen_by_the_database(records: sa.Engine, fra
     read = predictions(records, model_name="m", model_version=2, until=until, columns=columns)
     chosen = (frame["model_name"] == "m") & (frame["model_version"] == 2) & (frame["as_of"] <= until)
     check_same(read, frame.loc[chosen, columns])
+
+
+@pytest.mark.parametrize("version", [None, 2])
+@pytest.mark.parametrize("hours", [(-1, 40), (5, 20), (60, 70)])
+def test_alerts_and_means_are_put_together_by_the_database(
+    records: sa.Engine, frame: pd.DataFrame, version: int | None, hours: tuple[int, int]
+) -> None:
+    """Every prediction of the span, repeated cut-offs too, and the means of those with a probability."""
+    since, until = (BEGIN + hour * HOUR for hour in hours)
+    own = frame[(frame["model_name"] == "m") & (frame["as_of"] > since) & (frame["as_of"] <= until)]
+    own = own if version is None else own[own["model_version"] == version]
+    columns = ["asset", "as_of", "alert"]
+    read = predicted_alerts(records, model_name="m", model_version=version, since=since, until=until)
+    assert list(read.columns) == columns
+    check_same(read.sort_values(columns, ignore_index=True), own[columns].sort_values(columns))
+    if version is not None:
+        means = mean_probabilities(records, model_name="m", model_version=version, since=since, until=until)
+        of_asset = own.groupby("asset")["probability"]
+        assert dict(zip(means["asset"], means["predictions"], strict=True)) == of_asset.count().to_dict()
+        np.testing.assert_allclose(means["probability"], of_asset.mean().sort_index())
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 40), (5, 20), (39, 39), (60, 70)])

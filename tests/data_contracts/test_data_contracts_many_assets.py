@@ -13,6 +13,7 @@ from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.refused_readings import count_newer, refused_readings
 from data_contracts.tables import row_conditions, tables
 from data_contracts.tables.history import open_history, read_history
+from data_contracts.tables.table_access import open_to_read, query
 from data_contracts.validation.report import ContractError
 from data_contracts.workspace import init_workspace
 
@@ -43,6 +44,14 @@ def test_a_history_of_many_assets_is_read_whole(fleet):
     assert len(latest) == 60_010
     blocks = open_history(fleet, "pump", plant="north", block_rows=20_000).blocks()
     assert [len(block.telemetry) for block in blocks] == [20_000, 10_005]
+
+
+def test_the_engine_holds_the_names_and_not_the_rows_of_the_table(fleet):
+    """What it builds a table of in memory for the join is the names; else reading would take as much as all rows."""
+    delta = open_to_read(fleet, "telemetry/pump")
+    names = [f"pump-{number:06d}" for number in range(row_conditions.MOST_LISTED + 1)]
+    statement = f"EXPLAIN SELECT flow FROM t{row_conditions.where(None, names, None, None)}"  # noqa: S608
+    assert "mode=CollectLeft, join_type=RightSemi" in query(delta, statement)["plan"][-1].as_py()
 
 
 @settings(max_examples=25, deadline=None)

@@ -10,9 +10,12 @@ import pytest
 
 from data_contracts.errors import NotFoundError
 from data_contracts.tables import tables
+from data_contracts.tables.blocks import stored_telemetry
+from data_contracts.tables.blocks.stored_telemetry import StoredTelemetry
 from data_contracts.workspace import Workspace, init_workspace
 from pipelines.data_reports.data_report import DataReport, report_data
 from pipelines.data_reports.data_suggestions import expected_positives
+from pipelines.data_reports.outcome_choice import OutcomeChoice
 from pipelines.jobs.data_report import describe_data
 from tests.browser import Browser
 
@@ -189,3 +192,27 @@ def test_qualities_are_counted(fill: Fill) -> None:
     assert "readings that are not good, by their quality: all channels 1 bad; load 2 bad, 1 uncertain" in report.head
     assert [channel.name for channel in report.channels] == ["load"]
     assert report.text_channels == ()
+
+
+def test_telemetry_is_read_some_assets_at_a_time(fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gaps, corrections, qualities, crossings and the undeclared come out as from all of it at once."""
+    workspace = fill({name: [*range(20), *range(30 + place, 40 + place)] for place, name in enumerate("abcdef")})
+    rows = tables.read(workspace, "telemetry/loom").iloc[::7]
+    tables.append(workspace, "telemetry/loom", rows.assign(load=200.0, load__quality="uncertain"), "corrected")
+    wear = OutcomeChoice(condition="load", threshold=100.0)
+    whole = report_data(workspace, "loom", now=NOW, outcome=wear)
+    read, longest = StoredTelemetry.read, list[int]()
+
+    def counted(stored: StoredTelemetry, block: int) -> pd.DataFrame:
+        longest.append(len(block_rows := read(stored, block)))
+        return block_rows
+
+    monkeypatch.setattr(StoredTelemetry, "read", counted)
+    monkeypatch.setattr(stored_telemetry, "BLOCK_ROWS", 50)
+    in_blocks = report_data(workspace, "loom", now=NOW, outcome=wear)
+    assert whole is not None
+    assert in_blocks is not None
+    assert in_blocks.to_dict() == whole.to_dict()
+    assert in_blocks.failures.stored == whole.failures.stored > 0
+    assert max(longest) <= 50 < whole.rows
+    assert len(longest) > 4 * whole.assets

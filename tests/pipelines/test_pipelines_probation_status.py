@@ -167,16 +167,13 @@ def test_scores_that_moved_are_warned_of(
     """A sentence when the last weeks differ from the first ones, none when they do not or one of them is not over."""
     rng = np.random.default_rng(1)
 
-    def predictions(
-        _: Any, *, model_name: str, model_version: int, since: pd.Timestamp, until: pd.Timestamp, columns: Any
-    ) -> pd.DataFrame:
+    def means(_: Any, *, model_name: str, model_version: int, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
         assert (model_name, model_version, until > since) == ("m", 2, True)
-        assert set(columns) >= {"asset", "probability"}
         mean = 0.1 + (shift if since > START else 0.0)
-        frame = pd.DataFrame({"asset": np.repeat([f"a{n}" for n in range(30)], 20)})
-        return frame.assign(probability=rng.normal(mean, 0.01, len(frame)))
+        frame = pd.DataFrame({"asset": [f"a{n}" for n in range(30)], "predictions": 20})
+        return frame.assign(probability=rng.normal(mean, 0.002, len(frame)))
 
-    monkeypatch.setattr(score_shift, "predictions", predictions)
+    monkeypatch.setattr(score_shift, "mean_probabilities", means)
     monkeypatch.setattr(score_shift, "champion_since", lambda *_: START)
     champion: Any = SimpleNamespace(
         model=SimpleNamespace(name="m", version=2, artifact=SimpleNamespace(target="failure"))

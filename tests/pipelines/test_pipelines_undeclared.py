@@ -11,6 +11,7 @@ import pytest
 from data_contracts.contract.contract import Column, Contract, load_contract
 from data_contracts.contract.registered import register
 from data_contracts.tables import tables
+from data_contracts.tables.blocks import stored_telemetry
 from data_contracts.workspace import Workspace, init_workspace
 from pipelines.undeclared import search
 from pipelines.undeclared.findings import Undeclared
@@ -139,7 +140,7 @@ def test_blocks_of_assets_and_a_sample_find_the_same(store: Store, monkeypatch: 
     counted = np.arange(HOURS) * 3.0 + np.zeros((6, 1))
     workspace = store(load=exchanged(6, 3), starts=counted)
     whole = found(workspace)
-    monkeypatch.setattr(search, "_BLOCK_ROWS", HOURS)
+    monkeypatch.setattr(stored_telemetry, "BLOCK_ROWS", HOURS)
     assert found(workspace).to_dict() == whole.to_dict()
     monkeypatch.setattr(search, "_MOST_ROWS", 3 * HOURS)
     sampled = found(workspace)

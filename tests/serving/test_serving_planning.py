@@ -26,8 +26,10 @@ from data_contracts.workspace import Workspace, init_workspace
 from models.artifact.artifact import Artifact
 from serving.deployment.champion import Champion
 from serving.http import request_context
+from serving.prediction import stored_fleet
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
+from serving.prediction.stored_fleet import StoredTables
 from serving.routes.planning_routes import routes
 from serving.settings import Settings
 from tests.serving.conftest import END
@@ -336,6 +338,28 @@ def test_a_component_is_not_spelt_in_two_ways(client: httpx.Client) -> None:
     for order, component in (("w1", "comp1"), ("w2", "comp11"), ("w3", None)):
         content = {"work_orders": [ORDER | {"work_order_id": order, "component": component}]}
         assert client.post("/work-orders", json=content).status_code == 200
+    answer = client.post("/work-orders", json={"work_orders": [ORDER | {"component": "Comp11"}]})
+    assert answer.json()["remedy"] == "Did you mean 'comp11'?"
+
+
+def test_of_the_components_in_use_only_new_rows_are_read(plant: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many work orders are stored, a report reads those since the one before."""
+    stored, read = StoredTables(plant), list[tuple[int | None, frozenset[str]]]()
+
+    def values_since(*arguments: Any, after: int | None) -> tuple[frozenset[str], int | None]:
+        found = tables.values_since(*arguments, after=after)
+        read.append((after, found[0]))
+        return found
+
+    monkeypatch.setattr(stored_fleet, "tables", SimpleNamespace(**vars(tables) | {"values_since": values_since}))
+    before = stored.components()
+    version = tables.latest_version(plant, "work_orders")
+    assert stored.components() == before
+    assert read[-1] == (None, before)
+    rows = tables.read(plant, "work_orders").head(1).assign(work_order_id="w9", component="gasket")
+    tables.append(plant, "work_orders", rows, "w9")
+    assert stored.components() == before | {"gasket"}
+    assert read[-1] == (version, frozenset({"gasket"}))
 
 
 def test_a_clock_a_little_ahead_does_not_make_a_correction_of_a_resend(client: httpx.Client, plant: Workspace) -> None:

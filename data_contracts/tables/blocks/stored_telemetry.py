@@ -12,20 +12,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
+from data_contracts.contract.contract_types import STORED_VERSION
 from data_contracts.overrides.accepted import overridden, overridden_assets
 from data_contracts.tables import tables
 from data_contracts.tables.arrow_frames import sortable, to_pandas
 from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.blocks.block_file import BlockFile, HandedRows
-from data_contracts.tables.row_conditions import MOST_LISTED, where
+from data_contracts.tables.row_conditions import MOST_LISTED, quoted, where
 from data_contracts.tables.table_access import StoredRows, open_stored, query, storage, stream
+from data_contracts.tables.telemetry import KEY
 from data_contracts.workspace import Workspace
 
 BLOCK_ROWS: Final = 500_000
 """How many rows a block has, unless it is one asset with more: some 300 MB with two channels, while it is computed."""
+BLOCK_VALUES: Final = 6_000_000
+"""How many values a block of many columns has, which has fewer rows then."""
 # So many rows at a time go to their blocks; more where there are many blocks, for each to get some.
 _SCANNED_ROWS: Final = 262_144
 _MOST_SCANNED_ROWS: Final = 2_097_152
+_MOST_SCANNED_VALUES: Final = 16_000_000
 _ROWS_A_BLOCK: Final = 2_048
 # Parts that other processes compute rarely begin where a block does: each is handed over in so many pieces.
 _PIECES: Final = 4
@@ -44,13 +49,30 @@ class TelemetryQuery:
     as_of: pd.Timestamp | None = None  # rows that became known later are left out
     start: pd.Timestamp | None = None  # rows up to this event time are left out
     overrides: bool = True  # whether those of twins are added
+    # The columns to read of channels and qualities; of all channels, and of no quality, if None.
+    channels: tuple[str, ...] | None = None
+
+    def selected(self, stored: StoredRows) -> str:
+        """Return the columns to read, as SQL has them."""
+        if self.channels is None:
+            return tables.values_of(stored)
+        read = {*KEY, "known_time", STORED_VERSION, *self.channels}
+        return ", ".join(quoted(name) for name in stored.columns if name in read)
 
     def read(self, assets: Sequence[str]) -> pd.DataFrame:
         """Read the telemetry of some assets from the table, with their overrides."""
+        if self.channels is not None:
+            return self.with_overrides(self._read_channels(assets), assets)
         frame, _ = tables.read_versioned(
             self.workspace, self.table, as_of=self.as_of, version=self.version, assets=assets, start=self.start
         )
         return self.with_overrides(frame, assets)
+
+    def _read_channels(self, assets: Sequence[str]) -> pd.DataFrame:
+        with storage(self.workspace, self.table):
+            stored = _open(self)
+            condition = where(self.as_of, assets, self.start, None)
+            return to_pandas(query(stored.delta, f"SELECT {self.selected(stored)} FROM {stored.among}{condition}"))  # noqa: S608
 
     def with_overrides(self, rows: pd.DataFrame, assets: Sequence[str]) -> pd.DataFrame:
         """Add the overrides of some assets to their telemetry."""
@@ -154,11 +176,12 @@ class _Blocks:
         stored = _open(self.query)
         listed = self.assets if len(self.assets) <= MOST_LISTED else None
         condition = where(self.query.as_of, listed, self.query.start, None)
-        batches = stream(stored.delta, f"SELECT {tables.values_of(stored)} FROM {stored.among}{condition}")  # noqa: S608
+        batches = stream(stored.delta, f"SELECT {self.query.selected(stored)} FROM {stored.among}{condition}")  # noqa: S608
         schema = pa.schema([field.with_type(sortable(field.type)) for field in batches.schema])
         n_pieces = len(self._piece_begins)
         file = BlockFile(self.query.workspace.root, schema, n_pieces, shared=self.pieces > 1)
-        portion = min(max(_SCANNED_ROWS, _ROWS_A_BLOCK * n_pieces), _MOST_SCANNED_ROWS)
+        most = min(_MOST_SCANNED_ROWS, _MOST_SCANNED_VALUES // len(schema))
+        portion = min(max(_SCANNED_ROWS, _ROWS_A_BLOCK * n_pieces), most)
         for rows in _in_portions(batches, schema, portion):
             file.append(rows, self._pieces_of(rows))
         file.flush()
@@ -196,9 +219,13 @@ class StoredTelemetry:
         block_rows: int | None = None,
         engine: BlockEngine | None = None,
     ) -> "StoredTelemetry":
-        """Open the telemetry that a query finds, of some assets or of all; in blocks of `BLOCK_ROWS` rows if None."""
+        """Open the telemetry that a query finds, of some assets or of all; in blocks of `BLOCK_ROWS` rows if None.
+
+        Of many columns the blocks have fewer rows then, see `BLOCK_VALUES`.
+        """
         found = _catalogue(query, assets)
-        block_rows = BLOCK_ROWS if block_rows is None else block_rows
+        if block_rows is None:
+            block_rows = min(BLOCK_ROWS, max(BLOCK_VALUES // len(columns), 1))
         begins = _begins(found["rows"].tolist(), block_rows)
         pieces = 1 if engine is None else _PIECES
         blocks = _Blocks(query, tuple(found["asset"]), found, block_rows, begins, pieces)

@@ -1,7 +1,7 @@
 """Large files read chunk by chunk: the same rows, and the same refusals, as of `read_table`.
 
 What only the whole file shows, such as a time format that reads few of its times, is raised at its end;
-nothing is stored before. Joined and long tables, workbooks and the row clock are read at once.
+nothing is stored before. Joined and long tables are read some assets at a time, workbooks and the row clock at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,12 @@ import pyarrow as pa
 
 from data_contracts.bulk.batch_chunks import FILES
 from data_contracts.contract.contract import Contract
-from data_contracts.contract.contract_types import TELEMETRY
-from data_contracts.contract.file_layout import PLAIN, ROW, FileLayout
+from data_contracts.contract.file_layout import FileLayout
 from data_contracts.errors import ForewarnError
 from data_contracts.progress import ProgressCallback, silent
 from pipelines.file_reading import columns as naming
 from pipelines.file_reading.columns import Columns
 from pipelines.file_reading.convert import Conversion, may_have_commas, number_cells
-from pipelines.file_reading.find_files import base_folder, file_kind, find_files, passed_over
 from pipelines.file_reading.missing_columns import check_columns, check_repeated
 from pipelines.file_reading.notes import FileNotes, ReadingNotes
 from pipelines.file_reading.raw_table import RawChunks, open_raw
@@ -29,7 +27,6 @@ from pipelines.file_reading.read import OneFile, header_test, in_order, notes_of
 from pipelines.file_reading.values import are_decimal, has_decimal
 
 CHUNK_ROWS = 250_000
-_LARGE_BYTES = {"text": 32 * 2**20, "parquet": 8 * 2**20}
 
 
 @dataclass(frozen=True)
@@ -45,37 +42,6 @@ class _OpenFile:
     @property
     def path(self) -> Path:
         return self.raw.path
-
-
-def open_chunks(
-    paths: Path | Sequence[Path],
-    contract: Contract,
-    layout: FileLayout | None = None,
-    *,
-    strict: bool = True,
-    chunk_rows: int | None = None,
-    progress: ProgressCallback = silent,
-) -> "FileChunks | None":
-    """Return files of telemetry as chunks, if they are large and of a kind that can be read so; see `read_table`.
-
-    With `chunk_rows` they count as large.
-    """
-    layout = layout or contract.file_layout or PLAIN
-    if contract.kind != TELEMETRY or layout.join or layout.shape == "long" or layout.time_format == ROW:
-        return None
-    files = find_files(paths)
-    kinds = [file_kind(file) for file in files]
-    if "workbook" in kinds:
-        return None
-    sizes = zip(files, kinds, strict=True)
-    if chunk_rows is None and sum(file.stat().st_size / _LARGE_BYTES[kind] for file, kind in sizes) < 1:
-        return None
-    return FileChunks(
-        *(files, contract, layout, base_folder(paths), passed_over(paths)),
-        chunk_rows=chunk_rows or CHUNK_ROWS,
-        strict=strict,
-        progress=progress,
-    )
 
 
 @dataclass
@@ -138,7 +104,7 @@ class FileChunks:
         runs: list[tuple[int, int]] = []
         for number, each in enumerate(opened):
             for frame in self._frames(each):
-                waiting.append(_with_all(frame, names) if self.several else frame)
+                waiting.append(with_all(frame, names) if self.several else frame)
                 runs.append((number, len(frame)))
                 if sum(map(len, waiting)) >= self.chunk_rows:
                     yield waiting, tuple(runs)
@@ -166,7 +132,7 @@ class FileChunks:
             renamed=columns.renamed,
             ignored=(*raw.notes.ignored, *columns.ignored),
         )
-        self._total += _estimated_rows(raw, table)
+        self._total += estimated_rows(raw, table)
         has_units = columns.rows < table.num_rows
         return _OpenFile(raw, layout, empty, has_units, columns, {**columns.units, **notes.units}, notes)
 
@@ -200,7 +166,7 @@ class FileChunks:
     def _frames(self, opened: _OpenFile) -> Iterator[pd.DataFrame]:
         conversion = Conversion(opened.path, self.contract, opened.layout)
         skipped = 1 if opened.has_units else 0
-        for table in _tables(opened.raw, self.chunk_rows, skipped):
+        for table in tables_of(opened.raw, self.chunk_rows, skipped):
             columns = naming.named_columns(opened.path, table, opened.layout, opened.empty)
             frame = conversion.convert(self._shaped(columns))
             self._rows += len(frame)
@@ -214,7 +180,7 @@ def _noted(opened: _OpenFile, conversion: Conversion | None = None) -> OneFile:
     return OneFile(opened.path, pd.DataFrame(), opened.units, opened.notes, whole.finish(pd.DataFrame()), None)
 
 
-def _tables(raw: RawChunks, rows: int, skipped: int) -> Iterator[pa.Table]:
+def tables_of(raw: RawChunks, rows: int, skipped: int) -> Iterator[pa.Table]:
     """Yield a file's rows, so many at a time, without those that are skipped at its beginning."""
     waiting: list[pa.RecordBatch] = []
     count = 0
@@ -236,13 +202,13 @@ def _no_rows(raw: RawChunks) -> pa.Table:
     return pa.table([pa.array([], pa.large_string()) for _ in raw.names], names=list(raw.names))
 
 
-def _with_all(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def with_all(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Return a file's rows with the columns of all files, in the order in which these name them."""
     missing = {name: pd.Series(None, index=frame.index, dtype=object) for name in names if name not in frame.columns}
     return pd.concat([frame, pd.DataFrame(missing)], axis="columns")[names] if missing else frame[names]
 
 
-def _estimated_rows(raw: RawChunks, table: pa.Table) -> int:
+def estimated_rows(raw: RawChunks, table: pa.Table) -> int:
     """Return about how many rows a file has, by how long its first ones are."""
     if raw.rows is not None or not table.num_rows:
         return raw.rows or 0
