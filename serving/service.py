@@ -19,6 +19,7 @@ from serving.http.errors import ApiError
 from serving.http.load_balancing import WorkerLoad
 from serving.http.middleware import RequestMiddleware
 from serving.http.responses import JSON, read_body, respond
+from serving.http.route_labels import label_by_route
 from serving.http.supervision import end_with_parent, ended_at_once
 from serving.routes import model_routes, page_routes, planning_routes, twin_routes
 from serving.schemas.answers import PredictAnswer
@@ -143,6 +144,7 @@ class _Endpoint:
 
 # Tracing costs a fiftieth of a request's time even without a collector, unless its address is excluded.
 _TRACING = {"excluded_urls": ".*"} if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" else {}
+label_by_route()
 Forewarn: Any = bentoml.service(
     name="forewarn",
     workers=SETTINGS.workers,

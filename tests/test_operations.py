@@ -84,6 +84,7 @@ def test_settings_exist(tmp_path: Path) -> None:
     assert unknown_variables({"FOREWARN_LIVE_BROKER_HOTS": "broker"})
 
 
+@pytest.mark.ml_test("Monitor 6")
 def test_alerts_ask_for_metrics_that_exist() -> None:
     """And say what is wrong, and what to do."""
     rules = [rule for group in load("prometheus/alerts.yaml")["groups"] for rule in group["rules"]]

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from data_contracts.errors import ForewarnError
+from cyclopts import Parameter, validators
+
+from data_contracts.errors import ForewarnError, UsageError
+from pipelines.cli.arguments import model_name, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
@@ -104,11 +107,27 @@ def init(*, options: Shared = DEFAULTS) -> InitResult:
     return InitResult(init_workspace(options.workspace).root, new)
 
 
-def doctor(*, options: Shared = DEFAULTS) -> DoctorResult:
+def doctor(
+    *,
+    score: Annotated[bool, Parameter(negative="")] = False,
+    at_least: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=7))] = 0.0,
+    model: str | None = None,
+    now: str | None = None,
+    options: Shared = DEFAULTS,
+) -> Any:
     """Show versions, settings and their source, unknown variables, which stores are reachable, and what is slow.
 
     Parameters
     ----------
+    score : bool
+        Instead, score the workspace and a champion by the ML Test Score: 28 tests of readiness for production, what
+        proves each and what is missing.
+    at_least : float
+        With --score: the exit status is 1 if one of its four sections has fewer points, 0 to 7.
+    model : str, optional
+        With --score: the model's name; not needed while the workspace has only one.
+    now : str, optional
+        With --score: use nothing known later than this; the present by default.
     options : Options
         The workspace and the form of the output.
     """
@@ -116,6 +135,13 @@ def doctor(*, options: Shared = DEFAULTS) -> DoctorResult:
 
     workspace = options.open()
     settings = read_settings(workspace, os.environ)
+    if score:
+        from pipelines.readiness.score import score_readiness
+
+        name, at = model_name(workspace, model), time_or_now(now)
+        return score_readiness(workspace, name, now=at, settings=settings, at_least=at_least)
+    if at_least or model or now:
+        raise UsageError("--at-least, --model or --now without --score", "--score with them", "Add --score")
     sources = (
         {"setting": each.name, "value": each.value, "source": each.source, "variable": each.variable}
         for each in setting_sources(workspace, os.environ)

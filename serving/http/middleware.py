@@ -79,7 +79,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = _without_version(scope)
+        scope = without_version(scope)
         started = time.perf_counter()
         request_id = Headers(scope=scope).get("x-request-id", "")
         own_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
@@ -152,7 +152,7 @@ def _token_check_limiter() -> CapacityLimiter:
     return CapacityLimiter(_CONCURRENT_TOKEN_CHECKS)
 
 
-def _without_version(scope: Scope) -> Scope:
+def without_version(scope: Scope) -> Scope:
     """Return a request of ``/v1/predict`` as one of ``/predict``: the paths from before there were versions stay."""
     path: str = scope["path"]
     if not path.startswith(_VERSION + "/"):

@@ -193,9 +193,13 @@ def test_a_whole_fleet_in_one_request_is_answered(endpoint: Any, fleet: Any) -> 
 
 @pytest.mark.usefixtures("first_champion")
 def test_metrics_count_the_requests(endpoint: Any) -> None:
-    """What Prometheus reads names our requests and their status."""
+    """What Prometheus reads names our requests and their status, and nothing that a caller put into a path."""
     endpoint.predict({"assets": ["azure-01"], "as_of": AS_OF})
+    for path in ("/why/made-up", "/v1/assets/made-up/history", "/twins/made-up", "/made-up"):
+        assert endpoint.client.get(path).status_code == 404
     text = endpoint.client.get("/metrics").text
+    assert "made-up" not in text
+    assert 'forewarn_request_total{endpoint="/why/{prediction_id}"' in text
     assert 'forewarn_request_total{endpoint="/predict"' in text
     assert 'http_response_code="200"' in text
 
