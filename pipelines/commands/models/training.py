@@ -81,11 +81,10 @@ def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAU
     """
     from models.registry import reproduce as reproduction
     from models.registry.registry import Registry
-    from models.registry.reproductions import note_reproduction
     from pipelines.terminal.progress import bars
 
     workspace = options.open()
     with bars() as progress:
         result = reproduction.reproduce(workspace, model_name(workspace, model), version, progress=progress)
-    note_reproduction(Registry(workspace), result, now=time_or_now(None))
+    reproduction.note_reproduction(Registry(workspace), result, now=time_or_now(None))
     return result

@@ -8,7 +8,7 @@ from data_contracts.tables import tables
 from models.artifact.explanations import drivers
 from models.registry.ledger import previous_champion
 from models.registry.promotion import verify_version
-from models.registry.reproductions import last_reproduction
+from models.registry.reproduce import last_reproduction
 from pipelines.readiness.proof import Proof, by_hand, holds, missing
 from pipelines.readiness.workspace_facts import WorkspaceFacts
 
