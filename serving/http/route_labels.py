@@ -15,7 +15,7 @@ from serving.http.middleware import route_of, without_version
 _PATH = "forewarn.path"
 
 
-class RouteLabels(instruments.RunnerTrafficMetricsMiddleware):  # type: ignore[misc] # bentoml ships no types
+class RouteLabels(instruments.RunnerTrafficMetricsMiddleware):
     """BentoML's middleware for metrics, which sees a request's route in place of its path."""
 
     def __init__(self, app: ASGIApp, *arguments: Any, **options: Any) -> None:
@@ -30,7 +30,7 @@ class RouteLabels(instruments.RunnerTrafficMetricsMiddleware):  # type: ignore[m
 
 def label_by_route() -> None:
     """Let BentoML build its servers with these labels; there is no setting for them."""
-    instruments.RunnerTrafficMetricsMiddleware = RouteLabels
+    instruments.RunnerTrafficMetricsMiddleware = RouteLabels  # type: ignore[misc] # its servers look it up by name
 
 
 def _with_path(app: ASGIApp) -> ASGIApp:
