@@ -96,4 +96,4 @@ class WorkspaceFacts:
         times = looks.loc[looks["model_version"] == self.version, "at"]
         own = own[(own["model_version"] == self.version) & own["at"].isin(times) & (own["at"] <= self.now)]
         own = own[[isinstance(evidence, dict) and "drift" in evidence for evidence in own["evidence"]]]
-        return None if own.empty else own.iloc[-1].to_dict()
+        return None if own.empty else {str(name): value for name, value in own.iloc[-1].items()}

@@ -126,8 +126,8 @@ def staleness(facts: WorkspaceFacts) -> Proof:
 def stability(facts: WorkspaceFacts) -> Proof:
     """Look for numbers that are none among what was predicted, and among golden inputs with gaps."""
     last = latest_predictions(facts.records, model_name=facts.model_name, limit=_CHECKED)
-    scores = last[["probability", "remaining_life_h"]].astype(float)
-    strange = int((np.isinf(scores).any(axis=1) | scores.isna().all(axis=1)).sum())
+    scores = last[["probability", "remaining_life_h"]].to_numpy(np.float64)
+    strange = int((np.isinf(scores).any(axis=1) | np.isnan(scores).all(axis=1)).sum())
     reasons = count_reasons(facts.records, model_name=facts.model_name, since=facts.now - RECENT)
     infinite = sum(count for words, count in reasons.items() if "is infinite" in words)
     if strange or infinite:
