@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 
+from data_contracts.configuration.allocator import give_back_memory
 from data_contracts.errors import ForewarnError, UsageError
 from data_contracts.records.records import open_records
 from data_contracts.tracing.export import wants_tracing
@@ -57,6 +58,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     }
     no_tracing = {} if wants_tracing(environ) else _NO_TRACING
     os.environ.update({**no_tracing, **environ, **_NO_TELEMETRY, **own_environ})
+    give_back_memory(os.environ)  # each worker loads deltalake itself
     threading.Thread(target=_announce, args=(resolved, workspace), daemon=True).start()
     _run(resolved)
 

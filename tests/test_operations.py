@@ -131,6 +131,7 @@ def test_the_caddyfile_is_valid() -> None:
     subprocess.run(["caddy", "validate", "--config", str(FOLDER / "proxy" / "Caddyfile")], check=True)  # noqa: S607
 
 
+@pytest.mark.ml_test("Monitor 6")
 def test_alerts_ask_for_metrics_that_exist() -> None:
     """And say what is wrong, and what to do."""
     rules = [rule for group in load("prometheus/alerts.yaml")["groups"] for rule in group["rules"]]

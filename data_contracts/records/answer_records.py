@@ -125,3 +125,12 @@ def find_answers(
 def _read_reply(connection: sa.Connection, key: str) -> Reply | None:
     row = connection.execute(sa.select(Reply.table).where(Reply.table.c.key == key)).mappings().first()
     return None if row is None else Reply(**row)
+
+
+def count_reasons(engine: sa.Engine, *, model_name: str, since: pd.Timestamp) -> dict[str, int]:
+    """Count the answers without a usable number that were made since a time, by their reason's words."""
+    answers = Answer.table.c
+    chosen = sa.and_(answers.model_name == model_name, answers.made_at > since, answers.reason.is_not(None))
+    query = sa.select(answers.reason, sa.func.count()).where(chosen).group_by(answers.reason)
+    with storage_errors(engine), engine.connect() as connection:
+        return {str(words): int(count) for words, count in connection.execute(query)}

@@ -276,6 +276,17 @@ class Registry:
         """Return the tags of a version, by number or alias."""
         return dict(self._version(name, version).tags)
 
+    def set_tag(self, name: str, version: int | str, tag: str, value: str) -> None:
+        """Note something about a version that was found out after its registration."""
+        with storage_errors(self.workspace):
+            self._client.set_model_version_tag(name, str(self._version(name, version).version), tag, value)
+
+    def requirements(self, name: str, version: int | str) -> tuple[str, ...]:
+        """Return the libraries that a version was registered with, such as ``numpy==2.4.6``; empty where unknown."""
+        with storage_errors(self.workspace), self._model_folder(self._version(name, version)) as folder:
+            file = folder / "requirements.txt"
+            return tuple(file.read_text(encoding="utf-8").split()) if file.exists() else ()
+
     def golden_inputs(self, name: str, version: int | str) -> "GoldenInputs | None":
         """Return the rows with the scores recorded at a version's registration; None if it has none."""
         tags = self.tags(name, version)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ from models.registry.registry import LoadedModel, Registry
 from models.registry.revision import code_revision
 from models.registry.run_record import PREDICTIONS_FILE
 from models.training.training import Trained, predictions_digest, train
+
+_NOTED: Final = "reproduced"
 
 
 @dataclass(frozen=True)
@@ -204,3 +206,25 @@ def _differences(tags: Mapping[str, str], rows: dict[str, int], difference: floa
     if np.isnan(difference):
         notes.append("the test samples differ")
     return tuple(notes)
+
+
+@dataclass(frozen=True)
+class NotedReproduction:
+    """The last time that a version was trained again."""
+
+    at: pd.Timestamp
+    same: bool  # all test predictions, bit for bit
+
+
+def note_reproduction(registry: Registry, result: Reproduction, *, now: pd.Timestamp) -> None:
+    """Note the result with the version; the last one counts."""
+    values = {"at": now.isoformat(), "same": result.same}
+    registry.set_tag(result.model, result.version, _NOTED, json.dumps(values))
+
+
+def last_reproduction(tags: Mapping[str, str]) -> NotedReproduction | None:
+    """Read it from a version's tags; None where nobody has trained it again."""
+    if _NOTED not in tags:
+        return None
+    values = json.loads(tags[_NOTED])
+    return NotedReproduction(pd.Timestamp(values["at"]), bool(values["same"]))

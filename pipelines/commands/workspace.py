@@ -8,9 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
-from data_contracts.errors import ForewarnError
+from data_contracts.errors import ForewarnError, UsageError
+from pipelines.cli.arguments import model_name, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
@@ -113,6 +114,10 @@ def doctor(
     *,
     deep: Annotated[bool, Parameter(negative="")] = False,
     backups: Path | None = None,
+    score: Annotated[bool, Parameter(negative="")] = False,
+    at_least: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=7))] = 0.0,
+    model: str | None = None,
+    now: str | None = None,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Show versions, settings and their source, unknown variables, which stores are reachable, and what is slow.
@@ -124,6 +129,15 @@ def doctor(
         the databases are checked; exit status 1 if something is damaged.
     backups : Path, optional
         With --deep, a folder of backups in which copies that are whole are looked for.
+    score : bool
+        Instead, score the workspace and a champion by the ML Test Score: 28 tests of readiness for production, what
+        proves each and what is missing.
+    at_least : float
+        With --score: the exit status is 1 if one of its four sections has fewer points, 0 to 7.
+    model : str, optional
+        With --score: the model's name; not needed while the workspace has only one.
+    now : str, optional
+        With --score: use nothing known later than this; the present by default.
     options : Options
         The workspace and the form of the output.
     """
@@ -137,6 +151,13 @@ def doctor(
         with bars() as progress:
             return check_deeply(workspace, backups=backups, progress=progress)
     settings = read_settings(workspace, os.environ)
+    if score:
+        from pipelines.readiness.score import score_readiness
+
+        name, at = model_name(workspace, model), time_or_now(now)
+        return score_readiness(workspace, name, now=at, settings=settings, at_least=at_least)
+    if at_least or model or now:
+        raise UsageError("--at-least, --model or --now without --score", "--score with them", "Add --score")
     sources = (
         {"setting": each.name, "value": each.value, "source": each.source, "variable": each.variable}
         for each in setting_sources(workspace, os.environ)

@@ -84,7 +84,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = _without_version(scope)
+        scope = without_version(scope)
         route = route_of(scope["path"])
         with trace_request(scope, route, is_traced=route not in OPEN_PATHS) as trace:
             await self._answer(scope, receive, send, route, trace)
@@ -162,7 +162,7 @@ def _token_check_limiter() -> CapacityLimiter:
     return CapacityLimiter(_CONCURRENT_TOKEN_CHECKS)
 
 
-def _without_version(scope: Scope) -> Scope:
+def without_version(scope: Scope) -> Scope:
     """Return a request of ``/v1/predict`` as one of ``/predict``: the paths from before there were versions stay."""
     path: str = scope["path"]
     if not path.startswith(_VERSION + "/"):

@@ -52,6 +52,7 @@ def _with(column: str, value: object):
         (lambda frame: pd.concat([frame, frame.iloc[[5]].assign(tool_load=1.5)]), ("unique", "")),
     ],
 )
+@pytest.mark.ml_test("Data 1")
 def test_each_breach_is_found_and_nothing_else(cnc, make_telemetry, now, spoil, breach):
     """A batch spoiled in one way fails that check; an empty one fails every check of having values, too."""
     frame = make_telemetry()
@@ -65,6 +66,7 @@ def test_each_breach_is_found_and_nothing_else(cnc, make_telemetry, now, spoil, 
     }
 
 
+@pytest.mark.ml_test("Data 1")
 def test_nothing_passes_vacuously(cnc, make_telemetry, now):
     """An empty frame fails for its rows and for every channel, and a report without checks has not passed."""
     failed = _failed(make_telemetry().iloc[:0], cnc, now)

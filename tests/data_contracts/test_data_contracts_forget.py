@@ -45,6 +45,7 @@ def records(tmp_path: Path) -> sa.Engine:
     return engine
 
 
+@pytest.mark.ml_test("Data 5")
 def test_a_person_is_forgotten(records: sa.Engine, tmp_path: Path) -> None:
     """The name is in no row and no byte of the database afterwards; other names, numbers and times are as before."""
     expected = {"promotions": 1, "decisions": 1, "twin_entries": 2}

@@ -72,6 +72,7 @@ def changed_after(history: History, time: pd.Timestamp, rng: np.random.Generator
 
 @settings(max_examples=12, deadline=None)
 @given(seed=SEEDS)
+@pytest.mark.ml_test("Data 4")
 def test_nothing_known_later_changes_a_feature(seed: int, history_of: HistoryOf, recipe: Recipe) -> None:
     """Deleting, changing or adding anything known after the cut-off changes no bit of any feature."""
     history, rng = history_of(seed), np.random.default_rng(seed)
@@ -112,6 +113,7 @@ def test_order_of_rows_does_not_matter(seed: int, history_of: HistoryOf, recipe:
 
 @settings(max_examples=12, deadline=None)
 @given(seed=SEEDS)
+@pytest.mark.ml_test("Data 7")
 def test_batch_equals_online(seed: int, history_of: HistoryOf, recipe: Recipe) -> None:
     """One cut-off alone, with its asset's rows alone, known by then alone, has the bits it has in the batch."""
     history = history_of(seed)

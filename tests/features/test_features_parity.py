@@ -142,6 +142,7 @@ def named(samples: int, differences: list[tuple[str, int, float, float]], names:
 
 
 @pytest.mark.parametrize("calculator", calculators())
+@pytest.mark.ml_test("Data 7")
 def test_kernels_give_the_values_of_tsfresh(calculator: str) -> None:
     """Over shapes and lengths every kernel's value is tsfresh's, and NaN where tsfresh has NaN."""
     features = kernel_features(calculator)
@@ -175,6 +176,7 @@ def test_hypothesis_finds_no_series_that_differs(calculator: str, series: np.nda
     assert mismatches(series[None, :], kernel_features(calculator)) == []
 
 
+@pytest.mark.ml_test("Monitor 5")
 def test_nan_and_infinity_give_what_the_calculator_gives() -> None:
     """A series with NaN or infinity has the values of tsfresh's functions; its neighbours are untouched."""
     clean = np.random.default_rng(0).normal(size=(5, 30))
@@ -221,6 +223,7 @@ def long_frame(values: np.ndarray, channels: list[str]) -> pd.DataFrame:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("preset", ["minimal", "efficient", "comprehensive"])
+@pytest.mark.ml_test("Data 6")
 def test_presets_have_the_columns_of_tsfresh(preset: str) -> None:
     """extract_windows gives tsfresh's columns in tsfresh's order, with tsfresh's values, for all its sets."""
     from tsfresh import extract_features

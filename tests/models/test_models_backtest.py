@@ -174,6 +174,7 @@ RULES: dict[str, Callable[[], Rule]] = {
 }
 
 
+@pytest.mark.ml_test("Model 4")
 def test_never_never_trains() -> None:
     """Under "never" the first model is the only one that is ever trained."""
     models = Skilled()

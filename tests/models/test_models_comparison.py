@@ -295,6 +295,7 @@ def test_a_better_challenger_wins_with_its_reasons(compared: Any) -> None:
         (_Oracle(ASSETS[:4]), _Oracle(ASSETS, boast=0.05), {"calibration"}),
     ],
 )
+@pytest.mark.ml_test("Infra 4")
 def test_one_failed_check_keeps_the_champion(
     compared: Any, champion: _Oracle, challenger: _Oracle, fails: set[str]
 ) -> None:
@@ -314,6 +315,7 @@ def test_a_saving_that_may_be_luck_is_not_enough(compared: Any) -> None:
     assert compared(_Oracle(ASSETS[2:]), _Oracle(ASSETS), confidence=0.7).winner == "challenger"
 
 
+@pytest.mark.ml_test("Model 5")
 def test_worse_than_no_model_at_all_is_not_promoted(compared: Any) -> None:
     """Better than a poor champion is not enough where the calendar would do better than both."""
     dear = _history([100, 250], [], ASSETS)
@@ -331,6 +333,7 @@ def test_too_few_events_leave_the_champion(compared: Any) -> None:
     assert (comparison.winner, _failed(comparison)) == ("champion", {"events"})
 
 
+@pytest.mark.ml_test("Model 6")
 def test_a_plant_that_suffers_is_protected(compared: Any) -> None:
     """A challenger that is better in all but one plant is refused; small plants are named, not judged."""
     history = _history([100, 250], [], ASSETS)

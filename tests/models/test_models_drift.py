@@ -31,6 +31,7 @@ def _rejected(looks: list[Look], promise: ReferenceRates = PROMISE, budget: Budg
     return {(each.rate, each.test) for each in evidence_of(looks, promise, budget) if each.rejected}
 
 
+@pytest.mark.ml_test("Model 2")
 def test_a_kept_promise_is_not_rejected() -> None:
     """Rates as promised are not rejected over years of looks."""
     rng = np.random.default_rng(1)
@@ -39,6 +40,7 @@ def test_a_kept_promise_is_not_rejected() -> None:
 
 
 @pytest.mark.parametrize(("healthy", "test"), [(0, "since promotion"), (60, "recent")])
+@pytest.mark.ml_test("Model 2")
 def test_misses_beyond_the_promise_are_detected(healthy: int, test: str) -> None:
     """Four of six failures missed are detected within weeks: from the promotion on, and after a year of health."""
     looks = _looks([1] * healthy + [4] * 8)

@@ -72,6 +72,7 @@ def test_json_gives_the_same_experiment_back(file: Path) -> None:
     assert Experiment.from_json(experiment.to_json()) == experiment
 
 
+@pytest.mark.ml_test("Data 6")
 def test_overrides_are_toml_values_or_bare_text(file: Path) -> None:
     """`a.b=value` replaces a key; text may go without quotes."""
     experiment = load_experiment(
@@ -98,6 +99,7 @@ def test_overrides_are_toml_values_or_bare_text(file: Path) -> None:
         ('name = "azure-failure"', 'name = "a/b"', r"name is 'a/b'"),
     ],
 )
+@pytest.mark.ml_test("Infra 2")
 def test_what_is_wrong_is_reported_with_its_line(file: Path, line: str, becomes: str, message: str) -> None:
     """Unknown keys, wrong types and missing keys are refused with the line, what was expected, and a suggestion."""
     file.write_text(TEXT.replace(line, becomes))
@@ -118,6 +120,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         load_experiment(tmp_path / "none.toml")
 
 
+@pytest.mark.ml_test("Model 3")
 def test_variants_are_judged_on_something_else(file: Path) -> None:
     """`with_split` changes the split and nothing else."""
     experiment = load_experiment(file)

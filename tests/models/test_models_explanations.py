@@ -44,6 +44,7 @@ def fitted(seed: int, holes: float, **params: object) -> tuple[lightgbm.Booster,
     ),
     extreme=st.lists(st.sampled_from([NAN, 0.0, -0.0, 1e300, -1e300, 0.4, -1.2]), min_size=6, max_size=6),
 )
+@pytest.mark.ml_test("Infra 5")
 def test_contributions_are_those_of_lightgbm(
     seed: int, holes: float, params: dict[str, object], extreme: list[float]
 ) -> None:

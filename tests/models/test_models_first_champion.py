@@ -24,6 +24,7 @@ GOOD = {
         ({"rmse_capped": 5.0, "rmse_mean": 9.0}, "closer than the mean (RMSE 5, of the mean 9)"),
     ],
 )
+@pytest.mark.ml_test("Infra 4")
 def test_a_good_model_is_accepted(change: dict[str, float], words: str) -> None:
     """It is, and the reason gives the figures."""
     judged = judge_first(GOOD | change)
@@ -44,6 +45,7 @@ def test_a_good_model_is_accepted(change: dict[str, float], words: str) -> None:
         ({"rmse_capped": float("nan"), "rmse_mean": 9.0}, "no test sample with a known outcome"),
     ],
 )
+@pytest.mark.ml_test("Model 5")
 def test_a_model_that_is_no_use_is_not(change: dict[str, Any], words: str) -> None:
     """It is refused, and the reason names what it did not beat."""
     judged = judge_first(GOOD | change)

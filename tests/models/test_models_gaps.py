@@ -142,6 +142,7 @@ def test_a_rule_that_withholds_everything_cannot_be_learned_under(plant: History
         train(describe(*RULE, "features.gaps.interval=1h"), plant)
 
 
+@pytest.mark.ml_test("Monitor 5")
 def test_an_infinite_feature_costs_only_its_own_asset_the_prediction(trained: Trained, plant: History) -> None:
     """What cannot be computed with gets the reason and no number; the others are predicted as ever."""
     artifact, times = trained.artifact, plant.telemetry["event_time"]

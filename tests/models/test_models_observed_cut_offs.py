@@ -113,6 +113,7 @@ def test_a_machine_that_comes_back_after_years_has_samples_of_both_times(plant: 
     assert len([one for one in own(samples.train, "m00") if one < 0]) == 13
 
 
+@pytest.mark.ml_test("Model 7")
 def test_every_cut_off_is_a_sample_or_is_counted(plant: History, describe: Describe) -> None:
     """Training and test samples and what was left out are all cut-offs between the first and the last reading."""
     samples = drawn(plant, describe("label.down_after_failure=18h"))

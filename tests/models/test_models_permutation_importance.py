@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from models.experiment.experiment import Experiment
 from models.training.permutation_importance import permutation_importance
@@ -11,6 +12,7 @@ from models.training.permutation_importance import permutation_importance
 Describe = Callable[..., Experiment]
 
 
+@pytest.mark.ml_test("Data 2")
 def test_a_column_that_only_names_the_asset_is_worth_nothing(describe: Describe) -> None:
     """A cause is worth what it explains of unseen assets; what tells assets apart is worth nothing there."""
     rng = np.random.default_rng(0)

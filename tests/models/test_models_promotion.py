@@ -99,6 +99,7 @@ def _promote(shelf: Shelf, records: Any, expected: int | None, to: int, at: pd.T
     )
 
 
+@pytest.mark.ml_test("Model 1")
 def test_promotion_moves_the_alias_and_writes_the_ledger(records: Any) -> None:
     """A promotion leaves champion, previous and one row saying who, when, from, to, why, on what data."""
     shelf = Shelf(1, 2)
@@ -159,6 +160,7 @@ def _rollback(shelf: Shelf, records: Any, **options: Any) -> None:
     rollback(shelf, records, "pump", actor="a test", reason="too many alarms", now=NOW, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.ml_test("Infra 7")
 def test_rollback_goes_back_along_the_ledger(records: Any) -> None:
     """Each rollback goes one champion further back, never to one that was rolled back, until there is none."""
     shelf = Shelf(1, 2, 3)

@@ -33,6 +33,7 @@ def _decided(evidence: RetrainingEvidence) -> tuple[str, str, bool]:
 
 
 @given(errors=st.lists(st.floats(0, 1e6), min_size=1, max_size=60), price=st.floats(1, 1e4))
+@pytest.mark.ml_test("Monitor 4")
 def test_refreshes_cost_a_declared_share_of_the_errors_at_most(errors: list[float], price: float) -> None:
     """However errors come, what is spent on refreshes that pay is at most one hundredth of what the errors cost."""
     since, spent = 0.0, 0.0
@@ -70,6 +71,7 @@ def test_a_rule_below_zero_is_refused() -> None:
         RefreshRule(refresh_pays_at=-1)
 
 
+@pytest.mark.ml_test("Model 4")
 def test_a_refresh_goes_ahead_without_drift() -> None:
     """A champion without drift is refreshed when that pays, and the decision claims no drift."""
     assert _decided(_evidence()) == ("retrain", "refresh", False)

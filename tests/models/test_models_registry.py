@@ -70,6 +70,7 @@ def trained(plant: History, describe: Describe) -> Trained:
     return train(describe("estimator.params={n_estimators=5}"), plant)
 
 
+@pytest.mark.ml_test("Model 1")
 def test_a_version_records_its_provenance(registered: Workspace) -> None:
     """Every version has data version, contract, feature-set hash, code revision, seed and the experiment."""
     tags = Registry(registered).tags("small-plant", 1)
@@ -172,6 +173,7 @@ def test_a_run_keeps_card_plots_and_predictions(registered: Workspace) -> None:
     assert {"precision_recall", "calibration", "lead_times", "importances", "threshold"} <= names
 
 
+@pytest.mark.ml_test("Infra 1")
 def test_a_version_is_trained_again_bit_for_bit(registered: Workspace) -> None:
     """From its tags alone a version is trained again and predicts the same, also after the tables have grown."""
     registry = Registry(registered)

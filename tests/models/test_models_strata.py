@@ -172,6 +172,7 @@ def test_a_shift_of_the_mix_is_no_drift_by_strata() -> None:
     assert next(each for each in plain if each.rate == FN).mixes == ()
 
 
+@pytest.mark.ml_test("Model 6")
 def test_a_plant_that_is_worse_is_seen_although_the_overall_rate_is_kept() -> None:
     """The good plant misses three times as much as before; it has four of five failures."""
     looks = [look(n, {"p0": (5, 16, 4, 8.0), "p1": (1, 4, 2, 2.0)}) for n in range(1, 31)]

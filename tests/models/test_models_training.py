@@ -29,6 +29,7 @@ def trained(plant: History, describe: Describe) -> Trained:
     return train(describe(), plant)
 
 
+@pytest.mark.ml_test("Infra 2")
 def test_it_foresees_failures_that_announce_themselves(trained: Trained) -> None:
     """On a plant whose vibration rises before each failure nearly all are caught, cheaper than any simple policy."""
     metrics = trained.evaluation.metrics
@@ -41,6 +42,7 @@ def test_it_foresees_failures_that_announce_themselves(trained: Trained) -> None
     assert trained.evaluation.reference.missed.of > 0
 
 
+@pytest.mark.ml_test("Infra 1")
 def test_training_again_gives_the_same_bits(trained: Trained, plant: History, describe: Describe) -> None:
     """The same experiment and history give the same model and predictions; the order of rows does not matter."""
     frames = ("telemetry", "assets", "failures", "work_orders", "events")
@@ -51,6 +53,7 @@ def test_training_again_gives_the_same_bits(trained: Trained, plant: History, de
 
 
 @pytest.mark.parametrize("day", [45.0, 52.3])
+@pytest.mark.ml_test("Data 4")
 def test_nothing_known_later_changes_a_model(plant: History, describe: Describe, day: float) -> None:
     """Training as of a time, and training when everything known later has been deleted, give the same."""
     time = START + day * DAY
@@ -91,6 +94,7 @@ def test_immature_samples_are_not_learned_from(plant: History, describe: Describ
     assert not (last["state"] == LabelState.NEGATIVE).any()
 
 
+@pytest.mark.ml_test("Monitor 3")
 def test_scoring_gives_what_training_gave(trained: Trained, plant: History) -> None:
     """Scoring the test cut-offs, all or one, gives the predictions of the evaluation, bit for bit."""
     expected = trained.evaluation.predictions
@@ -112,6 +116,7 @@ def test_scoring_gives_what_training_gave(trained: Trained, plant: History) -> N
         ["estimator.kind=random_forest", "estimator.params={n_estimators=10}", "features.keep=3", "label.lead=6h"],
     ],
 )
+@pytest.mark.ml_test("Infra 2")
 def test_every_learner_is_trained(plant: History, describe: Describe, overrides: list[str]) -> None:
     """Every learner trains, keeps as many columns as it should, and is better than chance."""
     experiment = describe(*overrides)

@@ -189,6 +189,7 @@ QUARANTINED = {
 
 
 @pytest.mark.parametrize("case", QUARANTINED)
+@pytest.mark.ml_test("Monitor 2")
 def test_a_file_that_breaks_its_contract_is_quarantined(own: Line, case: str) -> None:
     """A file that can be read but breaks its contract is refused, and every row is in quarantine once."""
     text, message = QUARANTINED[case]

@@ -30,6 +30,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
     return run_demo(tmp_path_factory.mktemp("demo") / "w", SHORT, say=lambda _: None)
 
 
+@pytest.mark.ml_test("Infra 3")
 def test_every_day_is_answered_over_http(shown: DemoResult) -> None:
     """Each machine gets an answer each day, by the endpoint, and each is in the records: a prediction if it runs."""
     records = open_records(shown.workspace.records_url)

@@ -86,6 +86,7 @@ def test_a_reported_recalibration_is_named(fleet, champion):
     assert set(early.set_aside) == recalibrated(fleet)
 
 
+@pytest.mark.ml_test("Monitor 1")
 def test_an_unreported_recalibration_is_named(fleet, champion):
     """Most machines and the channel with the larger gain are found within four weeks, and no others."""
     diagnosis = look(fleet("unreported"), champion, DAYS)

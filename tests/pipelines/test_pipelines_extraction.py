@@ -81,6 +81,7 @@ def test_files_hold_the_features_of_all_samples(
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.ml_test("Data 3")
 def test_slow_features_are_reported(
     plant: Any, described: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

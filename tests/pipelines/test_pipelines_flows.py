@@ -174,6 +174,7 @@ def test_monitor_records_its_decisions(outputs: dict[str, Any]) -> None:
     assert "<html" in Path(results["plant"]["report"]).read_text(encoding="utf-8")
 
 
+@pytest.mark.ml_test("Infra 3")
 def test_retrain_decides_and_promotes(outputs: dict[str, Any]) -> None:
     """After the process has changed the flow promotes its challenger; decision and ledger hold the reason."""
     (result,) = outputs["retrain"]["output"]["result"]

@@ -75,6 +75,7 @@ def test_scoring_without_data_or_champion(plant: Any) -> None:
         score_fleet(plant.workspace, "pump", as_of=plant.at(60), now=plant.at(60))
 
 
+@pytest.mark.ml_test("Monitor 7")
 def test_a_good_champion_is_left_alone(plant: Any) -> None:
     """While failures announce themselves as before, the monitor holds, and records that with its reasons."""
     plant.answer(55, 68)
@@ -91,6 +92,7 @@ def test_a_good_champion_is_left_alone(plant: Any) -> None:
     assert "v1 promoted" in page
 
 
+@pytest.mark.ml_test("Monitor 7")
 def test_a_process_change_is_noticed(plant: Any) -> None:
     """Once failures are missed far beyond what was promised, the decision is to retrain, for that reason."""
     plant.answer(55, 90)

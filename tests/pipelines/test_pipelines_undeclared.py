@@ -83,6 +83,7 @@ def test_what_is_declared_is_not_asked_about(store: Store, counter: bool) -> Non
     assert not found(store(column, starts=counted, load=noise()))
 
 
+@pytest.mark.ml_test("Monitor 1")
 def test_an_exchange_is_named_with_what_differs(store: Store) -> None:
     """The asset, the instant, the channels, and what to record."""
     undeclared = found(store(load=exchanged(6, 2), heat=exchanged(6, 2), speed=noise()))

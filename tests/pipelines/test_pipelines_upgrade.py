@@ -198,6 +198,7 @@ def test_a_database_that_another_program_holds_is_named(
     assert "Another program holds it" in error["remedy"]
 
 
+@pytest.mark.ml_test("Data 5")
 def test_what_is_new_is_private(tmp_path: Path) -> None:
     """Only the owner reads a new workspace and its databases."""
     assert _run(tmp_path / "plant", "init") == 0

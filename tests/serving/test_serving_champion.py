@@ -90,6 +90,7 @@ def test_a_new_champion_takes_over_once(watch: ChampionWatch, source: Source) ->
     assert before.version == 1  # a request that holds the old champion can finish with it
 
 
+@pytest.mark.ml_test("Infra 7")
 def test_a_rollback_loads_nothing(watch: ChampionWatch, source: Source) -> None:
     """What has answered lately is still there, checked when it began to answer; what did long ago is loaded anew."""
     first = watch.current
@@ -171,6 +172,7 @@ def test_a_champion_that_cannot_be_used_leaves_the_old_one(
     assert watch.rejected is None
 
 
+@pytest.mark.ml_test("Infra 6")
 def test_a_version_that_scores_differently_is_rejected(watch: ChampionWatch, source: Source) -> None:
     """A version that scores its golden inputs differently than when it was registered does not take over."""
     source.version, source.golden[2] = 2, golden_of(source.artifacts[1])

@@ -69,6 +69,7 @@ def test_too_little_telemetry_gets_the_reason_and_no_number(
     assert kept["asset"].tolist() == [plenty]
 
 
+@pytest.mark.ml_test("Monitor 3")
 def test_batch_equals_online_under_the_rule(
     workspace: Workspace, ruled: Artifact, history: History, fleet: Any
 ) -> None:

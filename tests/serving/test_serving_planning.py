@@ -565,6 +565,7 @@ def test_a_wrong_request_gets_the_one_error_format(client: httpx.Client, path: s
     assert answer.json()["field"] == field
 
 
+@pytest.mark.ml_test("Infra 5")
 def test_why_answers_model_telemetry_and_outcome(client: httpx.Client, plant: Workspace) -> None:
     """For an alert the ledger's outcome, without one whether it failed, and until then that it is not known."""
     store(

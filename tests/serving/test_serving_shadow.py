@@ -199,6 +199,7 @@ def test_a_challenger_that_looks_further_back_gets_its_telemetry(
     assert stored["probability"].tolist() == score(source.artifacts[2], history, cut_offs)["probability"].tolist()
 
 
+@pytest.mark.ml_test("Infra 6")
 def test_a_model_is_warmed_up_on_the_latest_traffic(
     shadow: Shadow,
     artifacts: tuple[Artifact, Artifact],

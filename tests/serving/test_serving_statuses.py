@@ -80,6 +80,7 @@ def test_a_prediction_says_how_old_it_is_and_how_long_it_holds(ask: Ask, fleet: 
 
 
 @pytest.mark.parametrize(("limit", "status"), [("2h", "ok"), ("119min", "stale"), ("none", "ok"), ("", "ok")])
+@pytest.mark.ml_test("Monitor 2")
 def test_telemetry_older_than_declared_makes_an_answer_stale(ask: Ask, fleet: Any, limit: str, status: str) -> None:
     """The prediction is made and stored; status and reason say that it is stale."""
     prediction = ask({"assets": [fleet.assets[0]]}, stale_after=limit)["predictions"][0]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from pipelines.cli.arguments import model_name, person, settings_of
+from pipelines.cli.arguments import model_name, person, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def train(
 def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAULTS) -> Any:
     """Train a registered version again from its tags and compare the predictions, bit for bit.
 
+    When and whether they were the same is noted with the version, for `forewarn doctor --score`.
+
     Parameters
     ----------
     version : int
@@ -78,10 +80,13 @@ def reproduce(version: int, *, model: str | None = None, options: Shared = DEFAU
         The workspace and the form of the output.
     """
     from models.registry import reproduce as reproduction
+    from models.registry.registry import Registry
     from pipelines.compute.engine import compute_engine
     from pipelines.terminal.progress import bars
 
     workspace = options.open()
     name = model_name(workspace, model)
     with compute_engine(settings_of(workspace).compute, workspace) as engine, bars() as progress:
-        return reproduction.reproduce(workspace, name, version, engine=engine, progress=progress)
+        result = reproduction.reproduce(workspace, name, version, engine=engine, progress=progress)
+    reproduction.note_reproduction(Registry(workspace), result, now=time_or_now(None))
+    return result

@@ -1,0 +1,1 @@
+"""What is looked at in a workspace, a file for each section of the rubric."""
