@@ -97,9 +97,9 @@ def restore(
     from pipelines.terminal.termination import termination_interrupts
     from pipelines.workspaces.restore import restore as restore_backup
 
-    chosen = {"now": time_or_now(None), "records": records, "dry_run": dry_run}
+    now = time_or_now(None)
     with termination_interrupts(), bars() as progress:
-        return restore_backup(source, target, **chosen, progress=progress)
+        return restore_backup(source, target, now=now, records=records, dry_run=dry_run, progress=progress)
 
 
 def upgrade(

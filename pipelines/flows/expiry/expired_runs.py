@@ -70,10 +70,11 @@ async def _delete(before: pd.Timestamp, *, dry_run: bool) -> int:
         parent_task_run_id=filters.FlowRunFilterParentTaskRunId(is_null_=True),
     )
     database: Any = provide_database_interface()
+    vacuum: Any = vacuum_old_flow_runs
     async with database.session_context() as session:
         count = int(await count_flow_runs(session, flow_run_filter=old))
     if count and not dry_run:
         kept_for = pd.Timestamp.now("UTC") - before
         with temporary_settings({PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD: kept_for.to_pytimedelta()}):
-            await vacuum_old_flow_runs(db=database)
+            await vacuum(db=database)
     return count
