@@ -25,8 +25,8 @@ from bench_turning_wear import prepare
 from data_contracts.workspace import Workspace, init_workspace, open_workspace
 from models.experiment.experiment import Experiment
 from models.experiment.experiment_file import load_experiment
+from models.registry.registration.run_record import CARD_FILE
 from models.registry.registry import Registry
-from models.registry.run_record import CARD_FILE
 from pipelines.importers.batch import Batch, import_batch
 from pipelines.importers.cmapss import read_cmapss
 from pipelines.jobs.train import train_experiment

@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +13,13 @@ from data_contracts.configuration.sqlite_faults import sqlite_remedy, with_disk_
 from data_contracts.configuration.sqlite_urls import sqlite_file
 from data_contracts.errors import StorageError
 from data_contracts.workspace import Workspace
+from models.registry.store.moved_store import own_path
 from models.registry.store.store_schema import other_schema
 
 _OTHER_SCHEMA = "out-of-date database schema"  # what MLflow says of an earlier one and of a later one
 
 _S3_PACKAGE = "boto3"
+_PROGRESS_BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
 
 @contextlib.contextmanager
@@ -65,6 +69,20 @@ def storage_errors(workspace: Workspace) -> Iterator[None]:
             "a database that can be opened, and a folder for its files",
             _remedy(reason),
         ) from error
+
+
+@contextlib.contextmanager
+def local_copy(workspace: Workspace, uri: str) -> Iterator[Path]:
+    """Yield the folder of an artifact: in place when it lies on this machine, otherwise downloaded."""
+    local = own_path(workspace, uri)
+    if local is not None:
+        yield local
+        return
+    from mlflow.artifacts import download_artifacts
+
+    os.environ.setdefault(_PROGRESS_BAR, "false")  # a bar of MLflow's would tear ours, and logs
+    with tempfile.TemporaryDirectory() as scratch, active_store(workspace.mlflow_uri):
+        yield Path(download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=workspace.mlflow_uri))
 
 
 def is_uncreated(uri: str) -> bool:

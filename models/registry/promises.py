@@ -23,8 +23,8 @@ from models.promises.succession import ChampionEvidence, binding_promise
 from models.refitting.tags import refit_of
 from models.registry.ledger import champion_stack
 from models.registry.promotion import Records
+from models.registry.registration.run_record import PROMISE_CARRIED
 from models.registry.registry import Registry
-from models.registry.run_record import PROMISE_CARRIED
 from models.training.fitting import declared_rate
 
 PROMISE_ACCEPTED = "promise accepted"

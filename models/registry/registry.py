@@ -6,15 +6,11 @@ which only loads a model, should not wait for plots.
 
 import contextlib
 import logging
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from data_contracts.configuration.private_files import create_private
 from data_contracts.configuration.sqlite_urls import refuse_emptied
@@ -22,8 +18,8 @@ from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.experiment.training_data import deleted_tables
 from models.refitting.tags import REFIT_OF, refit_of
-from models.registry.mlflow_store import active_store, is_missing, is_uncreated, storage_errors
-from models.registry.revision import Revision, package_folders
+from models.registry.mlflow_store import is_missing, is_uncreated, local_copy, storage_errors
+from models.registry.revision import Revision
 from models.registry.signatures.version_signature import (
     SIGNATURE,
     check_entry,
@@ -38,17 +34,15 @@ from models.registry.store.file_digests import (
     MODEL_DIGEST,
     check_files,
     check_golden,
-    file_sha256,
     files_digest,
 )
 from models.registry.store.moved_store import own_path, rewrite_moved, rewrite_moved_if_writable
 from models.registry.store.store_schema import refuse_other_schema
-from models.registry.version_files import artifact_folder, signature, trained_terms
+from models.registry.version_files import artifact_folder, trained_terms
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.models.model import ModelInfo
 
     from features.recipe.recipe import Recipe
     from models.artifact.artifact import Artifact
@@ -58,7 +52,6 @@ if TYPE_CHECKING:
     from models.training.training import Trained
 
 CHAMPION, CHALLENGER, PREVIOUS, SHADOW = "champion", "challenger", "previous", "shadow"
-_MODEL, _PROGRESS_BAR = "model", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 _LISTED_METRICS = (
     "rmse_capped",
     "rmse_uncapped",
@@ -69,8 +62,6 @@ _LISTED_METRICS = (
     "failures_total",
     "expected_cost",
 )
-# What loading and applying an artifact needs beside our own source; listed, since inferring takes MLflow a minute.
-_REQUIREMENTS = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "skops", "tsfresh")
 
 
 @dataclass(frozen=True)
@@ -134,35 +125,16 @@ class Registry:
         UsageError
             If the key to sign with cannot be used.
         """
-        from models.artifact.golden_inputs import FILE as GOLDEN_FILE
-        from models.registry.run_record import version_tags, write_run_files
+        from models.registry.registration.register import register
 
-        name, key = trained.experiment.model_name, signing_key(self.workspace)
-        tags = version_tags(trained, revision)
+        key = signing_key(self.workspace)
         with storage_errors(self.workspace):
             # The workspace may have been mounted at another path since, and MLflow would write there.
             rewrite_moved(self.workspace)
-        with (
-            storage_errors(self.workspace),
-            tempfile.TemporaryDirectory() as scratch,
-            self._run(trained.experiment.name, trained.artifact.estimator) as run_id,
-        ):
-            self._log_figures(run_id, trained, tags)
-            files = write_run_files(trained, tags, Path(scratch) / "files")
-            if trained.golden is not None:
-                tags[GOLDEN_DIGEST] = file_sha256(files / GOLDEN_FILE)
-            self._client.log_artifacts(run_id, str(files))
-            logged = self._log_model(trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
-            with self._local_copy(logged.artifact_path) as folder:
-                tags[FILES_DIGEST] = files_digest(folder)
-            self._ensure_name(name)
-            # MLflow's own store looks the logged model up through its global state.
-            with active_store(self.workspace.mlflow_uri):
-                entry = self._client.create_model_version(
-                    name, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id
-                )
-            if key is not None:
-                self._sign(name, int(entry.version), key)
+        entry = register(self._client, self.workspace, trained, revision)
+        if key is not None:
+            with storage_errors(self.workspace):
+                self._sign(str(entry.name), int(entry.version), key)
         return int(entry.version)
 
     def refuse_unusable_key(self, *, needed: bool = False) -> None:
@@ -432,61 +404,6 @@ class Registry:
                 self._opened = MlflowClient(self.workspace.mlflow_uri, self.workspace.mlflow_uri)
         return self._opened
 
-    @contextlib.contextmanager
-    def _run(self, experiment: str, run_name: str) -> Iterator[str]:
-        """Open a run that never stays RUNNING: it ends FINISHED, KILLED when interrupted, or FAILED."""
-        run_id = str(self._client.create_run(self._experiment_id(experiment), run_name=run_name).info.run_id)
-        try:
-            yield run_id
-        except BaseException as error:
-            stopped = isinstance(error, KeyboardInterrupt | SystemExit)
-            self._client.set_terminated(run_id, status="KILLED" if stopped else "FAILED")
-            raise
-        self._client.set_terminated(run_id)
-
-    def _log_figures(self, run_id: str, trained: "Trained", tags: Mapping[str, str]) -> None:
-        from mlflow.entities import Metric, Param, RunTag
-
-        from models.registry.run_record import plant_metrics, run_params
-
-        now = self._client.get_run(run_id).info.start_time
-        figures = {**trained.evaluation.metrics, **plant_metrics(trained.by_plant)}
-        metrics = [Metric(k, v, now, 0) for k, v in figures.items() if np.isfinite(v)]
-        params = [Param(key, value) for key, value in run_params(trained).items()]
-        self._client.log_batch(run_id, metrics, params, [RunTag(key, value) for key, value in tags.items()])
-
-    def _experiment_id(self, name: str) -> str:
-        experiment = self._client.get_experiment_by_name(name)
-        if experiment is not None:
-            return str(experiment.experiment_id)
-        location = f"{self.workspace.artifacts_url.rstrip('/')}/{name}"
-        return str(self._client.create_experiment(name, artifact_location=location))
-
-    def _log_model(self, trained: "Trained", run_id: str, folder: Path) -> "ModelInfo":
-        import mlflow
-        import mlflow.pyfunc
-
-        with active_store(self.workspace.mlflow_uri), mlflow.start_run(run_id=run_id):
-            logged: ModelInfo = mlflow.pyfunc.log_model(
-                name=_MODEL,
-                loader_module="models.artifact",
-                data_path=str(folder),
-                code_paths=[str(package) for package in package_folders()],
-                signature=signature(trained.artifact),
-                pip_requirements=[f"{name}=={metadata.version(name)}" for name in _REQUIREMENTS],
-            )
-        return logged
-
-    def _ensure_name(self, name: str) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self._client.get_registered_model(name)
-        except MlflowException as error:
-            if not is_missing(error):
-                raise
-            self._client.create_registered_model(name)
-
     def _model(self, name: str) -> Any:
         from mlflow.exceptions import MlflowException
 
@@ -528,20 +445,10 @@ class Registry:
     @contextlib.contextmanager
     def _model_folder(self, version: "ModelVersion") -> Iterator[Path]:
         """Yield MLflow's folder of a version: in place when it lies on this machine, otherwise downloaded."""
-        with self._local_copy(self._client.get_model_version_download_uri(version.name, version.version)) as folder:
+        with local_copy(
+            self.workspace, self._client.get_model_version_download_uri(version.name, version.version)
+        ) as folder:
             yield folder
-
-    @contextlib.contextmanager
-    def _local_copy(self, uri: str) -> Iterator[Path]:
-        local = own_path(self.workspace, uri)
-        if local is not None:
-            yield local
-            return
-        from mlflow.artifacts import download_artifacts
-
-        os.environ.setdefault(_PROGRESS_BAR, "false")  # a bar of MLflow's would tear ours, and logs
-        with tempfile.TemporaryDirectory() as scratch, active_store(self.workspace.mlflow_uri):
-            yield Path(download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.workspace.mlflow_uri))
 
     def _summary(self, version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
         metrics = self._client.get_run(str(version.run_id)).data.metrics

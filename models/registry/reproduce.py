@@ -25,9 +25,9 @@ from models.refitting.own_baselines import (
 )
 from models.refitting.refit import Judged, refit
 from models.refitting.tags import REFIT_OF, refit_of
+from models.registry.registration.run_record import PREDICTIONS_FILE
 from models.registry.registry import LoadedModel, Registry
 from models.registry.revision import code_revision
-from models.registry.run_record import PREDICTIONS_FILE
 from models.training.training import Trained, predictions_digest, train
 
 _NOTED: Final = "reproduced"

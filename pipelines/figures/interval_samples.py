@@ -11,8 +11,8 @@ from features.clock import Clock
 from models.artifact.artifact import Artifact
 from models.conformal.coverage import HIGH, LOW, StageCoverage, coverage_by_stage, interval_figures
 from models.conformal.interval_table import IntervalTable
+from models.registry.registration.run_record import PREDICTIONS_FILE
 from models.registry.registry import Registry
-from models.registry.run_record import PREDICTIONS_FILE
 from models.training.holdout_evaluation import true_numbers
 from pipelines.evidence.champion import MonitoredModel
 

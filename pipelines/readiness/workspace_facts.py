@@ -14,8 +14,8 @@ from models.artifact.artifact import Artifact
 from models.artifact.golden_inputs import GoldenInputs
 from models.refitting.tags import refit_of
 from models.registry.promotion import Records
+from models.registry.registration.run_record import PREDICTIONS_FILE
 from models.registry.registry import Registry
-from models.registry.run_record import PREDICTIONS_FILE
 from pipelines.evidence.champion import MonitoredModel, load_champion
 from pipelines.settings.settings import Settings
 

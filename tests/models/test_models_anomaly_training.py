@@ -20,9 +20,9 @@ from models.assessment.first_champion import judge_first
 from models.assessment.thresholds import ChosenThreshold
 from models.experiment.experiment import Experiment
 from models.outcomes.outcomes import Terms
-from models.registry.model_card import model_card
+from models.registry.registration.model_card import model_card
+from models.registry.registration.run_record import version_tags
 from models.registry.revision import Revision
-from models.registry.run_record import version_tags
 from models.training.training import train
 
 Describe = Callable[..., Experiment]

@@ -15,7 +15,7 @@ from models.outcomes.error_rates import ErrorRates, as_json, occurrence, share
 from models.promises.reference_rates import MISSED, ReferenceRates
 from models.promises.succession import ChampionEvidence, own_promise
 from models.registry.promises import PROMISE_ACCEPTED, read_promises
-from models.registry.run_record import PROMISE_CARRIED
+from models.registry.registration.run_record import PROMISE_CARRIED
 
 START, DAY = pd.Timestamp("2026-06-01", tz="UTC"), pd.Timedelta(days=1)
 CERTAINTY = Budget().certainty

@@ -22,8 +22,8 @@ from models.artifact.staleness import staleness
 from models.experiment.experiment import Experiment
 from models.labels.observation import NEVER
 from models.outcomes.prediction_sentences import alert_sentence, claim_sentence
-from models.registry.model_card import model_card
-from models.registry.plots import draw_plots
+from models.registry.registration.model_card import model_card
+from models.registry.registration.plots import draw_plots
 from models.training.training import Trained, train
 
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")

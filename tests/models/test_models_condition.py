@@ -16,11 +16,11 @@ from data_contracts.workspace import Workspace
 from models.assessment.first_champion import judge_first
 from models.experiment.experiment import Experiment
 from models.labels.condition import PredictedCondition, Threshold, already_beyond, condition_values, crossings
-from models.registry.model_card import model_card
 from models.registry.promotion import promote
+from models.registry.registration.model_card import model_card
+from models.registry.registration.run_record import version_tags
 from models.registry.registry import Registry
 from models.registry.revision import Revision
-from models.registry.run_record import version_tags
 from models.training.training import train
 
 Describe = Callable[..., Experiment]

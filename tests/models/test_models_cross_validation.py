@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from data_contracts.errors import ModelError, UsageError
 from data_contracts.tables.history import History
 from models.experiment.experiment import Experiment
-from models.registry.model_card import model_card
+from models.registry.registration.model_card import model_card
+from models.registry.registration.run_record import version_tags
 from models.registry.revision import Revision
-from models.registry.run_record import version_tags
 from models.training.splits import asset_folds
 from models.training.training import Trained, train
 

@@ -15,7 +15,7 @@ from models.assessment.error_metrics import nasa_score, rmse
 from models.assessment.thresholds import choose_threshold, count_in_vain, peak_before
 from models.experiment.plans import CostPlan
 from models.outcomes.outcomes import Terms
-from models.registry.plots import draw_threshold
+from models.registry.registration.plots import draw_threshold
 from models.training.evaluation import evaluate_failures, evaluate_remaining_life, lead_times
 from models.training.out_of_fold import fit_calibration
 from models.training.policies import best_interval, calendar_cost

@@ -17,7 +17,7 @@ from models.artifact.artifact import Artifact
 from models.artifact.scoring import predict_with_reasons, score, score_features
 from models.experiment.experiment import Experiment
 from models.experiment.experiment_file import load_experiment
-from models.registry.model_card import model_card
+from models.registry.registration.model_card import model_card
 from models.training.training import Trained, train
 
 HOUR = pd.Timedelta("1h")

@@ -13,7 +13,7 @@ from features.extraction.extract import extract
 from features.recipe.selection import most_related
 from models.artifact.artifact import feature_matrix
 from models.experiment.experiment import Experiment
-from models.registry.model_card import model_card
+from models.registry.registration.model_card import model_card
 from models.training import column_selection
 from models.training.column_selection import ColumnChoice, choose_columns, learn_recipe
 from models.training.out_of_fold import cross_calibrate, fit_calibration, folds, predict_out_of_fold

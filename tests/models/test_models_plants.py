@@ -12,10 +12,10 @@ from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
-from models.registry.model_card import model_card
+from models.registry.registration.model_card import model_card
+from models.registry.registration.run_record import plant_metrics
 from models.registry.registry import Registry
 from models.registry.revision import Revision
-from models.registry.run_record import plant_metrics
 from models.training.training import Trained, train
 
 Describe = Callable[..., Experiment]

@@ -16,7 +16,7 @@ from models.outcomes.error_rates import ErrorRates, as_json, occurrence, share
 from models.promises.limits import limit
 from models.promises.reference_rates import FALSE, MISSED
 from models.registry.promises import PromiseLedger
-from models.registry.run_record import PROMISE_CARRIED
+from models.registry.registration.run_record import PROMISE_CARRIED
 
 START, WEEK = pd.Timestamp("2026-01-01", tz="UTC"), pd.Timedelta(days=7)
 BUDGET = Budget()

@@ -13,7 +13,7 @@ from data_contracts.tables.history import History
 from models.artifact.scoring import score
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
-from models.registry.model_card import model_card
+from models.registry.registration.model_card import model_card
 from models.training.samples import draw_samples
 from models.training.training import Trained, latest_known_time, train
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from models.artifact.golden_inputs import FILE as GOLDEN_FILE
 from models.outcomes.reference_tags import reference_tags
-from models.registry.model_card import model_card
-from models.registry.plots import draw_plots
+from models.registry.registration.model_card import model_card
+from models.registry.registration.plots import draw_plots
 from models.registry.revision import Revision
 from models.training.training import Trained
 

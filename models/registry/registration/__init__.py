@@ -1,0 +1,1 @@
+"""Registration of a trained model: its run in MLflow, figures, model card and plots, and the version."""

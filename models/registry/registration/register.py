@@ -1,0 +1,115 @@
+"""Registration of a trained model as a version in MLflow, with all that is needed to trust and to reproduce it."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data_contracts.workspace import Workspace
+from models.registry.mlflow_store import active_store, is_missing, local_copy, storage_errors
+from models.registry.revision import Revision, package_folders
+from models.registry.store.file_digests import FILES_DIGEST, GOLDEN_DIGEST, file_sha256, files_digest
+from models.registry.version_files import signature
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models.model import ModelInfo
+
+    from models.training.training import Trained
+
+_MODEL = "model"
+# What loading and applying an artifact needs beside our own source; listed, since inferring takes MLflow a minute.
+_REQUIREMENTS = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "skops", "tsfresh")
+
+
+def register(client: "MlflowClient", workspace: Workspace, trained: "Trained", revision: Revision) -> "ModelVersion":
+    """Log a run with its figures, files and artifact, and register the artifact; StorageError if the store fails."""
+    from models.artifact.golden_inputs import FILE as GOLDEN_FILE
+    from models.registry.registration.run_record import version_tags, write_run_files
+
+    name, tags = trained.experiment.model_name, version_tags(trained, revision)
+    with (
+        storage_errors(workspace),
+        tempfile.TemporaryDirectory() as scratch,
+        _run(client, workspace, trained.experiment.name, trained.artifact.estimator) as run_id,
+    ):
+        _log_figures(client, run_id, trained, tags)
+        files = write_run_files(trained, tags, Path(scratch) / "files")
+        if trained.golden is not None:
+            tags[GOLDEN_DIGEST] = file_sha256(files / GOLDEN_FILE)
+        client.log_artifacts(run_id, str(files))
+        logged = _log_model(workspace, trained, run_id, trained.artifact.save(Path(scratch) / "artifact"))
+        with local_copy(workspace, logged.artifact_path) as folder:
+            tags[FILES_DIGEST] = files_digest(folder)
+        _ensure_name(client, name)
+        # MLflow's own store looks the logged model up through its global state.
+        with active_store(workspace.mlflow_uri):
+            return client.create_model_version(
+                name, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id
+            )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _run(client: "MlflowClient", workspace: Workspace, experiment: str, run_name: str) -> Iterator[str]:
+    """Open a run that never stays RUNNING: it ends FINISHED, KILLED when interrupted, or FAILED."""
+    experiment_id = _experiment_id(client, workspace, experiment)
+    run_id = str(client.create_run(experiment_id, run_name=run_name).info.run_id)
+    try:
+        yield run_id
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        client.set_terminated(run_id, status="KILLED" if stopped else "FAILED")
+        raise
+    client.set_terminated(run_id)
+
+
+def _experiment_id(client: "MlflowClient", workspace: Workspace, name: str) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    location = f"{workspace.artifacts_url.rstrip('/')}/{name}"
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _log_figures(client: "MlflowClient", run_id: str, trained: "Trained", tags: Mapping[str, str]) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    from models.registry.registration.run_record import plant_metrics, run_params
+
+    now = client.get_run(run_id).info.start_time
+    figures = {**trained.evaluation.metrics, **plant_metrics(trained.by_plant)}
+    metrics = [Metric(k, v, now, 0) for k, v in figures.items() if np.isfinite(v)]
+    params = [Param(key, value) for key, value in run_params(trained).items()]
+    client.log_batch(run_id, metrics, params, [RunTag(key, value) for key, value in tags.items()])
+
+
+def _log_model(workspace: Workspace, trained: "Trained", run_id: str, folder: Path) -> "ModelInfo":
+    import mlflow
+    import mlflow.pyfunc
+
+    with active_store(workspace.mlflow_uri), mlflow.start_run(run_id=run_id):
+        logged: ModelInfo = mlflow.pyfunc.log_model(
+            name=_MODEL,
+            loader_module="models.artifact",
+            data_path=str(folder),
+            code_paths=[str(package) for package in package_folders()],
+            signature=signature(trained.artifact),
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in _REQUIREMENTS],
+        )
+    return logged
+
+
+def _ensure_name(client: "MlflowClient", name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException as error:
+        if not is_missing(error):
+            raise
+        client.create_registered_model(name)
