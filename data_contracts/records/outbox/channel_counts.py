@@ -29,5 +29,5 @@ def count_open(engine: sa.Engine, channel: str, kinds: Sequence[str]) -> Channel
         if row is None:
             return None
         waiting = open_ones.where(event.id > row.settled, event.kind.in_(kinds), is_open())
-        counts = [int(connection.execute(query).scalar_one()) for query in (waiting, dead)]
-    return ChannelCounts(*counts, row.home)
+        count_waiting, count_dead = (int(connection.execute(query).scalar_one()) for query in (waiting, dead))
+    return ChannelCounts(count_waiting, count_dead, row.home)
