@@ -13,8 +13,10 @@ from data_contracts.errors import StorageError, UsageError
 from data_contracts.records.database.connections import connect
 from data_contracts.records.database.database_url import shown_url
 from data_contracts.records.migrations.revisions import head, note_head, read_revision
+from data_contracts.records.outbox.channel_homes import withhold_channels
+from data_contracts.records.outbox.outbox_records import OutboxChannel
 from data_contracts.records.record_schema import METADATA
-from data_contracts.records.records import BUSY_SECONDS, migrate_records, storage_errors
+from data_contracts.records.records import BUSY_SECONDS, migrate_records, open_to_copy, storage_errors
 
 _ROWS = 5_000
 _WAIT = "300ms"  # for one table; less than the second after which PostgreSQL ends a transaction of a circle of waiting
@@ -136,3 +138,19 @@ def _as_stored(table: sa.Table) -> sa.TableClause:
             for name, kind in kinds.items()
         ),
     )
+
+
+def withhold_restored(url: str) -> int:
+    """Have nobody deliver by the channels of records that were restored; count them. Others stay untouched."""
+    engine = connect(url, BUSY_SECONDS)
+    with storage_errors(engine):
+        with engine.connect() as connection:
+            if not sa.inspect(connection).has_table(OutboxChannel.table.name):
+                return 0
+            if connection.execute(sa.select(OutboxChannel.table.c.channel)).first() is None:
+                return 0
+        open_to_copy(url)
+        with engine.begin() as connection:
+            count = withhold_channels(connection)
+    engine.dispose()  # the file is about to be moved
+    return count

@@ -119,10 +119,14 @@ def asset_predictions(
     return read_frame(engine, query.order_by(*_newest_first()).limit(limit))
 
 
-def latest_predictions(engine: sa.Engine, *, model_name: str, limit: int, alerts_only: bool = False) -> pd.DataFrame:
-    """Read a model's last predictions, or alerts, in the order of `records.predictions`."""
+def latest_predictions(
+    engine: sa.Engine, *, model_name: str, limit: int, alerts_only: bool = False, until: pd.Timestamp | None = None
+) -> pd.DataFrame:
+    """Read a model's last predictions, or alerts, up to a cut-off, in the order of `records.predictions`."""
     table = Prediction.table.c
     query = sa.select(Prediction.table).where(table.model_name == model_name)
+    if until is not None:
+        query = query.where(table.as_of <= until)
     if alerts_only:
         query = query.where(table.alert)
     latest_first = (table.as_of.desc(), table.asset.desc(), table.made_at.desc(), table.prediction_id.desc())

@@ -149,7 +149,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "twins.take-over": (
         "pipelines.commands.twins.take_over:take_over",
-        "Command the machines from this workspace, which was restored or copied.",
+        "Command the machines and deliver events from this workspace, which was restored or copied.",
     ),
     "score": ("pipelines.commands.operate:score", "Score the fleet from stored telemetry and store the predictions."),
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),

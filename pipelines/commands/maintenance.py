@@ -76,8 +76,8 @@ def restore(
 ) -> Any:
     """Restore a workspace from a backup into a new folder, at any place; every file is checked.
 
-    The restored workspace commands no machine: what its original had left open is withdrawn, and its listeners publish
-    nothing until `forewarn twins take-over`.
+    The restored workspace commands no machine and delivers no events: what its original had left open is withdrawn, and
+    its listeners and channels send nothing until `forewarn twins take-over`.
 
     Parameters
     ----------

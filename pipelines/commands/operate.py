@@ -161,7 +161,7 @@ def retrain(*, model: str | None = None, now: str | None = None, options: Shared
 
 
 def run(
-    flow: Literal["ingest", "train", "score", "monitor", "retrain", "upkeep", "prune"],
+    flow: Literal["ingest", "train", "score", "monitor", "retrain", "upkeep", "prune", "deliver"],
     *,
     parameter: list[str] | None = None,
     options: Shared = DEFAULTS,

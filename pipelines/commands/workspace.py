@@ -57,6 +57,7 @@ class DoctorResult:
     engine: tuple[Mapping[str, Any], ...]
     listeners: Mapping[str, Any] = field(default_factory=dict)  # partitions, and which no listener holds
     retention: tuple[str, ...] = ()  # champions that look back further than raw telemetry is to be kept
+    channels: tuple[Mapping[str, Any], ...] = ()  # of the outbox, with what waits and what is dead
 
     @property
     def exit_status(self) -> int:
@@ -73,6 +74,7 @@ class DoctorResult:
             "feature_engine": list(self.engine),
             "listeners": dict(self.listeners),
             "retention": list(self.retention),
+            "channels": list(self.channels),
         }
 
     def __rich__(self) -> "Group":
@@ -86,11 +88,12 @@ class DoctorResult:
         unknown = [Text(f"unknown variable {name}. {hint}", style="red") for name, hint in self.unknown.items()]
         unheld = [Text(each, style="red") for each in _listener_sentences(self.listeners)]
         kept = [Text(f"nothing is deleted, as {each}", style="red") for each in self.retention]
+        channels = (Text("\nchannels", style="bold"), records_table(self.channels)) if self.channels else ()
         return Group(
             Text("versions", style="bold"), key_value_table(self.versions),
             Text("\nsettings", style="bold"), records_table(shown), Text(_HOW_TO_SET, style="dim"), *unknown,
             Text("\nreachable", style="bold"), records_table(self.reachable),
-            Text("\nfeature engine", style="bold"), records_table(self.engine), *unheld, *kept,
+            Text("\nfeature engine", style="bold"), records_table(self.engine), *unheld, *kept, *channels,
         )  # fmt: skip
 
 
@@ -170,6 +173,7 @@ def doctor(
         _engine(workspace),
         _listeners(workspace, settings.live.partitions),
         _retention(workspace, settings.upkeep.raw),
+        _channels(workspace),
     )
 
 
@@ -287,3 +291,13 @@ def _retention(workspace: "Workspace", kept: "pd.Timedelta | None") -> tuple[str
     except ForewarnError:
         # The stores section reports what is out of reach.
         return ()
+
+
+def _channels(workspace: "Workspace") -> tuple[Mapping[str, Any], ...]:
+    """Return how many events wait by each channel, and how many are dead letters."""
+    from pipelines.connectors.run_channels import channel_states
+
+    try:
+        return tuple(channel_states(workspace))
+    except ForewarnError as error:
+        return ({"channel": "", "problem": str(error)},)

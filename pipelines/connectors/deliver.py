@@ -20,6 +20,10 @@ from pipelines.connectors.webhook import RefusedError, TryAgainError
 
 Records = Any
 """The engine that `data_contracts.records.records.open_records` gives; its library is named in that folder only."""
+WITHHELD = (
+    "nothing is delivered, as this workspace was copied, moved or restored, and its original may still deliver. Once "
+    "that is out of use, run `forewarn twins take-over`"
+)
 _BATCH = 100
 _FIRST_PAUSE = pd.Timedelta(seconds=1)
 _MOST_IN_A_ROW = 3
@@ -49,6 +53,7 @@ class DeliverResult:
     retrying: int = 0
     dead: int = 0
     problem: str = ""  # the last one
+    withheld: bool = False  # as another workspace delivers by the channel, of which this is a copy
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -57,6 +62,8 @@ class DeliverResult:
     @property
     def sentence(self) -> str:
         """Return it in words."""
+        if self.withheld:
+            return f"{self.channel}: {WITHHELD}"
         words = f"{self.channel}: {self.delivered:,} delivered"
         words += f", {self.retrying:,} to be tried again" if self.retrying else ""
         words += f", {self.dead:,} dead letters" if self.dead else ""
@@ -65,7 +72,7 @@ class DeliverResult:
     def and_then(self, other: "DeliverResult") -> "DeliverResult":
         """Return what this delivery and a later one by the same channel did; attempts that failed count each time."""
         counts = {name: getattr(self, name) + getattr(other, name) for name in ("delivered", "retrying", "dead")}
-        return replace(self, problem=other.problem or self.problem, **counts)
+        return replace(self, problem=other.problem or self.problem, withheld=other.withheld, **counts)
 
 
 def deliver(

@@ -1,6 +1,7 @@
 """Delivery by the channels of a workspace, once or for as long as a process runs."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,8 +10,11 @@ import pandas as pd
 
 from data_contracts.errors import UsageError
 from data_contracts.records.leases import hold_lease, release_if_dead
+from data_contracts.records.outbox.channel_counts import count_open
+from data_contracts.records.outbox.channel_homes import claim_channel, take_over_channels
 from data_contracts.records.outbox.event_kinds import KINDS
 from data_contracts.records.records import open_records
+from data_contracts.twin_state.command_switch import commands_home
 from data_contracts.workspace import Workspace
 from pipelines.connectors.channel_settings import FOLDER, Channel, channel_names, read_channel
 from pipelines.connectors.deliver import DeliverResult, Stop, deliver
@@ -39,7 +43,7 @@ class OutboxRun:
     @property
     def exit_status(self) -> int:
         """Return 1 if something could not go out."""
-        return int(any(each.retrying or each.dead for each in self.channels))
+        return int(any(each.retrying or each.dead or each.withheld for each in self.channels))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -62,9 +66,41 @@ def follow_outbox(workspace: Workspace, names: Sequence[str] | None, *, stopping
     done = {name: DeliverResult(name) for name in channels}
     while not stopping.is_set():
         for name, channel in channels.items():
-            done[name] = done[name].and_then(_deliver(workspace, name, channel, stopping))
+            now = _deliver(workspace, name, channel, stopping)
+            if now.withheld and not done[name].withheld:
+                sys.stderr.write(f"{now.sentence}\n")
+            done[name] = done[name].and_then(now)
         stopping.wait(_LOOK_EVERY_S)
     return OutboxRun(tuple(done.values()))
+
+
+def take_over(workspace: Workspace) -> Mapping[str, int]:
+    """Have this workspace deliver by the channels that it is a copy with; count what is now a dead letter of each."""
+    kinds, now = channel_kinds(workspace), _now()
+    return take_over_channels(open_records(workspace.records_url), commands_home(workspace), kinds, now)
+
+
+def channel_kinds(workspace: Workspace) -> Mapping[str, tuple[str, ...]]:
+    """Return the kinds of events that go out by each channel."""
+    root = workspace.root
+    return {name: read_channel(root, name).kinds_of(KINDS) for name in channel_names(root)}
+
+
+def longest_wait(workspace: Workspace) -> pd.Timedelta:
+    """Return the longest time for which a channel tries to deliver an event; zero without channels."""
+    root = workspace.root
+    return max((read_channel(root, name).give_up_after for name in channel_names(root)), default=pd.Timedelta(0))
+
+
+def channel_states(workspace: Workspace) -> list[dict[str, Any]]:
+    """Return of each channel how many events wait and how many are dead letters; None before its first delivery."""
+    records, home, states = open_records(workspace.records_url), commands_home(workspace), []
+    for name, kinds in channel_kinds(workspace).items():
+        counts = count_open(records, name, kinds)
+        waiting, dead = (None, None) if counts is None else (counts.waiting, counts.dead)
+        withheld = counts is not None and counts.home not in (None, home)
+        states.append({"channel": name, "waiting": waiting, "dead": dead, "withheld": withheld})
+    return states
 
 
 def _channels(workspace: Workspace, names: Sequence[str] | None) -> Mapping[str, Channel]:
@@ -78,6 +114,8 @@ def _channels(workspace: Workspace, names: Sequence[str] | None) -> Mapping[str,
 
 def _deliver(workspace: Workspace, name: str, channel: Channel, stopping: Stop) -> DeliverResult:
     records, lease = open_records(workspace.records_url), f"deliver/{name}"
+    if not claim_channel(records, name, commands_home(workspace), _now()):
+        return DeliverResult(name, withheld=True)
     release_if_dead(records, lease)
     source = os.environ.get(SOURCE_VARIABLE, _SOURCE)
     with (

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
-FLOWS = ("ingest", "train", "score", "monitor", "retrain", "upkeep", "prune")
-_MODULES = {"prune": "upkeep"}  # of flows that share one; of others it has the flow's name
+FLOWS = ("ingest", "train", "score", "monitor", "retrain", "upkeep", "prune", "deliver")
+_MODULES = {"prune": "upkeep", "deliver": "delivery.deliver"}  # of others it has the flow's name
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ def scheduled(settings: Settings) -> dict[str, str]:
         "retrain": settings.schedule.retrain,
         "upkeep": settings.schedule.upkeep,
         "prune": settings.schedule.prune,
+        "deliver": settings.schedule.deliver,
     }
     return {name: cron for name, cron in crons.items() if cron}
 

@@ -24,7 +24,7 @@ CHECKS: Mapping[str, Callable[[WorkspaceFacts], Proof]] = {
     **infrastructure.CHECKS,
     **monitoring.CHECKS,
 }
-# Breck et al. (2017), table I.
+# Breck et al. (2017), table V: what is said of scores above each number, up to the next: (3, 5] is strong, 5 included.
 _MEANINGS = (
     (5.0, "exceptional levels of automated testing and monitoring"),
     (3.0, "strong levels of automated testing and monitoring, fit for mission-critical systems"),

@@ -141,6 +141,8 @@ class ScheduleSettings:
     """When stored telemetry is kept in order; while a listener stores, its log takes some 0.25 GB in an hour."""
     prune: Cron = ""
     """When what is kept no longer is deleted, by [retention]."""
+    deliver: Cron = ""
+    """When waiting events go out by the workspace's channels; `forewarn outbox deliver --follow` sends them at once."""
     time_zone: TimeZone = "UTC"
     """The time zone of the cron expressions."""
     port: Annotated[Count, Field(le=65_535)] = 4200
@@ -185,6 +187,9 @@ class RetentionSettings:
     rows stay, and versions that registered models were trained on stay readable. "all" for ever."""
     reports: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long the listener's hourly reports are kept; "all" for ever."""
+    events: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long events of the outbox are kept, those of alarms since their claim ended; what a channel has still to
+    deliver is kept longer. "all" for ever."""
     flow_runs: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long ended runs of flows are kept with their logs, in Prefect's database in the workspace; "all" for ever."""
 

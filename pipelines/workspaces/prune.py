@@ -8,11 +8,13 @@ import pandas as pd
 from data_contracts.errors import UsageError
 from data_contracts.records.expiry.expired_rows import KeptUntil, delete_expired_rows, expired_rows
 from data_contracts.records.leases import hold_lease, release_if_dead
+from data_contracts.records.outbox.expired_events import delete_expired_events
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
 from features.setting_types import format_setting
 from models.registry.expiry.unused_runs import delete_unused_runs, unused_runs
 from models.registry.registry import Registry
+from pipelines.connectors.run_channels import channel_kinds, longest_wait
 from pipelines.settings.sections import RetentionSettings
 from pipelines.settings.settings import Settings
 from pipelines.upkeep.upkeep import LEASE
@@ -33,7 +35,7 @@ def prune(workspace: Workspace, settings: Settings, *, now: pd.Timestamp, dry_ru
     `UsageError` if something is kept for less than what reads it looks back; `ModelError` while upkeep or a backup
     runs. Runs of flows are Prefect's: see `pipelines.flows.expiry.expired_runs`.
     """
-    for name, least, why in _least(settings):
+    for name, least, why in (*_least(settings), *_least_events(workspace, settings)):
         kept_for = getattr(settings.retention, name)
         if kept_for is not None and kept_for < least:
             raise UsageError(
@@ -65,6 +67,13 @@ def _least(settings: Settings) -> Iterator[tuple[str, pd.Timedelta, tuple[str, s
     yield "flow_runs", _DAY, ("", "at least a day")
 
 
+def _least_events(workspace: Workspace, settings: Settings) -> Iterator[tuple[str, pd.Timedelta, tuple[str, str]]]:
+    if settings.retention.events is not None:
+        longest = longest_wait(workspace)
+        waited = "" if longest <= _DAY else f", and a channel's give_up_after {format_setting(longest)}"
+        yield "events", max(_DAY, longest), (waited, "at least a day, and as long as every channel tries to deliver")
+
+
 def _prune(
     workspace: Workspace,
     records: Any,
@@ -82,6 +91,8 @@ def _prune(
         if entry["aliases"]
     ]
     rows = (expired_rows if dry_run else delete_expired_rows)(records, until, kept)
+    if retention.events is not None:
+        rows |= delete_expired_events(records, now - retention.events, channel_kinds(workspace), dry_run=dry_run)
     runs = () if retention.runs is None else unused_runs(workspace, before=now - retention.runs)
     if not dry_run:
         delete_unused_runs(workspace, runs, check)

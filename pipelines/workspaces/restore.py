@@ -12,7 +12,7 @@ import pandas as pd
 from data_contracts.configuration.database import without_password
 from data_contracts.configuration.sqlite_urls import sqlite_url
 from data_contracts.copies.file_copy import FileDigest, copy_file, file_digest
-from data_contracts.copies.records_copy import copy_from_file, refuse_filled_database
+from data_contracts.copies.records_copy import copy_from_file, refuse_filled_database, withhold_restored
 from data_contracts.errors import StorageError
 from data_contracts.progress import ProgressCallback, silent
 from data_contracts.twin_state.command_switch import withdraw_restored
@@ -39,6 +39,7 @@ class RestoreResult:
     records: str | None = None  # the database that they are in, where it is not the workspace's own file
     commands_withdrawn: int = 0  # that the original had left open
     commands_off: bool = False  # whether it commanded machines, and this one does not
+    channels_withheld: int = 0  # that the original delivers by, and this one does not
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was restored, without the digests."""
@@ -55,6 +56,7 @@ class RestoreResult:
             "records": self.records,
             "commands_withdrawn": self.commands_withdrawn,
             "commands_off": self.commands_off,
+            "channels_withheld": self.channels_withheld,
         }
 
     def __rich__(self) -> "Text":
@@ -70,12 +72,13 @@ class RestoreResult:
         )
 
     def _commands(self) -> str:
-        if not self.commands_off:
+        commands = f"it commands no machine, and {self.commands_withdrawn:,} open commands are withdrawn"
+        channels = f"none of its {self.channels_withheld:,} channels delivers events"
+        parts = ([commands] if self.commands_off else []) + ([channels] if self.channels_withheld else [])
+        if not parts:
             return ""
-        return (
-            f" It commands no machine, and {self.commands_withdrawn:,} open commands are withdrawn: once the original "
-            "is out of use, run `forewarn twins take-over`."
-        )
+        words = "; ".join(parts)
+        return f" {words[0].upper()}{words[1:]}: once the original is out of use, run `forewarn twins take-over`."
 
 
 def restore(
@@ -90,9 +93,9 @@ def restore(
     """Restore a backup into a new folder, or only check that it could be.
 
     Settings that say where stores are, are commented out: the restored workspace has its own; `records` is the URL of
-    an empty database to put them into instead. Open commands to machines are withdrawn, and no more are published until
-    somebody takes over. `NotFoundError` if there is no finished backup, `StorageError` if a file of it is missing or
-    damaged, `UsageError` if the target is filled.
+    an empty database to put them into instead. Open commands to machines are withdrawn, and no more are published, nor
+    events delivered, until somebody takes over. `NotFoundError` if there is no finished backup, `StorageError` if a
+    file of it is missing or damaged, `UsageError` if the target is filled.
     """
     manifest, target = read_manifest(backup), Path(os.path.abspath(target))  # noqa: PTH100 - a link stays one
     refuse_filled(target)
@@ -111,13 +114,14 @@ def restore(
         for folder in ("tables", ARTIFACTS_FOLDER, "prefect", "reports"):
             (filled / folder).mkdir(mode=0o700, exist_ok=True)
         withdrawn, off = withdraw_restored(sqlite_url(filled / RECORDS_FILE), now)
+        withheld = withhold_restored(sqlite_url(filled / RECORDS_FILE))
         if records is not None:
             text = with_records(text, records)
             copy_from_file(filled / RECORDS_FILE, records)
             for file in filled.glob(f"{RECORDS_FILE}*"):
                 file.unlink()
         (filled / SETTINGS_FILE).write_text(text, encoding="utf-8")
-    return RestoreResult(target, manifest, dry_run, left_out, shown, withdrawn, off)
+    return RestoreResult(target, manifest, dry_run, left_out, shown, withdrawn, off, withheld)
 
 
 def with_records(settings: str, url: str) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from data_contracts.errors import StorageError
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.outbox.alarm_events import AlarmTerms
+from data_contracts.records.outbox.expired_events import delete_expired_events
 from data_contracts.records.outbox.outbox_records import OutboxEvent
 from data_contracts.records.record_schema import METADATA
 from data_contracts.records.record_types import AlarmDraw, Decision, Prediction, Promotion
@@ -50,17 +51,23 @@ def told(engine: sa.Engine) -> list[dict[str, object]]:
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=25), st.integers(0, 2))
 def test_events_are_the_starts_of_episodes(steps: list[int], batch: int) -> None:
-    """Alerts in their order, one by one or several in a transaction, tell just of those that open an episode."""
+    """Alerts in their order, one by one or several in a transaction, tell just of those that open an episode.
+
+    So they do when events are deleted meanwhile, half a day after the claim of their alarm has ended.
+    """
     engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
     METADATA.create_all(engine)
-    hours = np.cumsum(steps).tolist()
+    hours, seen = np.cumsum(steps).tolist(), dict[str, object]()
     for first in range(0, len(hours), batch + 1):
-        add_predictions(engine, [alert(hour) for hour in hours[first : first + batch + 1]], announce=TERMS)
+        some = [alert(hour) for hour in hours[first : first + batch + 1]]
+        add_predictions(engine, some, announce=TERMS)
+        seen |= {str(event["as_of"]): event for event in told(engine)}
+        delete_expired_events(engine, some[-1].made_at - 12 * HOUR, {})
     times = np.array([(T + hour * HOUR).tz_localize(None).to_numpy() for hour in hours])
     terms = Terms(4 * HOUR, 20 * HOUR, 6 * HOUR, HOUR)
     starts = episode_starts(np.zeros(len(hours), dtype=np.int64), times, terms)
     expected = [(T + hour * HOUR).isoformat() for hour, start in zip(hours, starts, strict=True) if start]
-    assert [event["as_of"] for event in told(engine)] == expected
+    assert list(seen) == expected
 
 
 def test_what_nobody_is_to_act_on_tells_nobody(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from data_contracts.records.outbox.outbox import outbox_frame
+from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
 from data_contracts.records.privacy.forget import FORGOTTEN, forget_asset, forget_person
 from data_contracts.records.record_types import ForgottenNames
 from data_contracts.records.records import (
@@ -39,6 +41,7 @@ def records(tmp_path: Path) -> sa.Engine:
     evidence = {"by": NAME, "seen": [f"asked by {NAME}", 3, None], "rate": 0.5}
     add_promotion(engine, Promotion(NOW, "m", None, 1, NAME, f"as {NAME} said", evidence, {}))
     add_promotion(engine, Promotion(NOW, "m", 1, 2, "Jürgen Müllers", "better", {}, {}))
+    add_records(engine, [Delivery("mail", 1, "dead", 1, NOW, None, f"400: no mailbox of {NAME}")])
     add_decision(engine, Decision(NOW, "m", 1, "hold", [f"held by {NAME.upper()}"], {"n": 3}))
     add_records(engine, [_entry("a", 1, NAME, "sensor"), _entry("a", 2, "B. Low", f"{NAME} was away")])
     add_records(engine, [_entry("b", 1, "B. Low", "hot")])
@@ -48,7 +51,8 @@ def records(tmp_path: Path) -> sa.Engine:
 @pytest.mark.ml_test("Data 5")
 def test_a_person_is_forgotten(records: sa.Engine, tmp_path: Path) -> None:
     """The name is in no row and no byte of the database afterwards; other names, numbers and times are as before."""
-    expected = {"promotions": 1, "decisions": 1, "twin_entries": 2}
+    told = {"outbox_events": 1, "outbox_deliveries": 1}
+    expected = {"promotions": 1, "decisions": 1, "twin_entries": 2, **told}
     assert forget_person(records, NAME, at=NOW, actor="dpo", dry_run=True).changed == expected
     assert promotions(records)["actor"].tolist() == [NAME, "Jürgen Müllers"]
     assert forget_person(records, NAME, at=NOW, actor="dpo").changed == expected
@@ -58,6 +62,9 @@ def test_a_person_is_forgotten(records: sa.Engine, tmp_path: Path) -> None:
     assert promotions(records)["actor"].tolist() == [FORGOTTEN, "Jürgen Müllers"]
     assert decisions(records)["reasons"].tolist() == [[f"held by {FORGOTTEN}"]]
     assert list_records(records, TwinEntry)["actor"].tolist() == [FORGOTTEN, "B. Low", "B. Low"]
+    event = list_records(records, OutboxEvent).iloc[0]["data"]
+    assert (event["actor"], event["reason"], event["to_version"]) == (FORGOTTEN, f"as {FORGOTTEN} said", 1)
+    assert outbox_frame(records, "mail", state="dead")["problem"].tolist() == [f"400: no mailbox of {FORGOTTEN}"]
     trace = list_records(records, ForgottenNames).iloc[0]
     assert (trace["subject"], trace["names"], trace["changed"], trace["actor"]) == ("person", 1, expected, "dpo")
     records.dispose()

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.records.outbox.event_kinds import KINDS, event_id
+from data_contracts.records.outbox.expired_events import delete_expired_events
 from data_contracts.records.outbox.outbox import (
     add_events,
     due_events,
@@ -22,7 +23,7 @@ from data_contracts.records.outbox.outbox import (
     outbox_frame,
     replay_events,
 )
-from data_contracts.records.outbox.outbox_records import OutboxChannel, OutboxEvent
+from data_contracts.records.outbox.outbox_records import Delivery, OutboxChannel, OutboxEvent
 from data_contracts.records.records import open_records
 from tests.postgres_server import PostgresServer
 
@@ -114,10 +115,27 @@ def test_a_transaction_that_commits_late_is_not_skipped(tmp_path: Path) -> None:
     assert [due.number for due in due_events(engine, CHANNEL, KINDS, T, 10)] == [7]
 
 
+def stored(engine: sa.Engine, table: sa.Table) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+
+
+def prune(engine: sa.Engine, until: pd.Timestamp, written: int) -> None:
+    """Delete what is settled and old: just what was counted before; the newest event, of the last number, stays."""
+    tables = {table.name: table for table in (OutboxEvent.table, Delivery.table)}
+    channels = {CHANNEL: KINDS, "not begun": KINDS}
+    counted = delete_expired_events(engine, until, channels, dry_run=True)
+    before = {name: stored(engine, table) for name, table in tables.items()}
+    assert delete_expired_events(engine, until, channels) == counted
+    assert {name: before[name] - stored(engine, table) for name, table in tables.items()} == counted
+    with engine.connect() as connection:
+        assert (connection.execute(sa.select(sa.func.max(OutboxEvent.table.c.id))).scalar_one() or 0) == written
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 2**32))
 def test_whatever_happens_each_event_is_settled_once_and_in_order(seed: int) -> None:
-    """Writes, failures, deliveries and forgetting in any order: nothing lost, nothing before its turn."""
+    """Writes, failures, deliveries, forgetting and pruning in any order: nothing lost, nothing before its turn."""
     chance = random.Random(seed)
     engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
     OutboxEvent.table.metadata.create_all(engine)
@@ -125,13 +143,15 @@ def test_whatever_happens_each_event_is_settled_once_and_in_order(seed: int) -> 
     now, written, settled = T, 0, dict[str, list[int]]()
     for step in range(60):
         now += HOUR / 4
-        action = chance.choice(["write", "attempt", "attempt", "forget"]) if step < 40 else "attempt"
+        action = chance.choice(["write", "attempt", "attempt", "forget", "prune"]) if step < 40 else "attempt"
         if action == "write":
             subjects = [chance.choice("abc") for _ in range(chance.randint(1, 3))]
             write(engine, events(*subjects, first=written, at=now))
             written += len(subjects)
         elif action == "forget":
             forget_settled(engine, CHANNEL, KINDS, now)
+        elif action == "prune":
+            prune(engine, now - HOUR, written)
         else:
             for due in due_events(engine, CHANNEL, KINDS, now, 10):
                 if step < 40 and chance.random() < 0.5:
@@ -149,3 +169,20 @@ def test_whatever_happens_each_event_is_settled_once_and_in_order(seed: int) -> 
     forget_settled(engine, CHANNEL, KINDS, now + 9 * HOUR)
     with engine.connect() as connection:
         assert connection.execute(sa.select(OutboxChannel.table.c.settled)).scalar_one() == written
+    prune(engine, now, written)
+    assert stored(engine, OutboxEvent.table) == min(written, 1)
+
+
+def test_what_a_channel_has_still_to_deliver_is_never_deleted(records: sa.Engine) -> None:
+    """An event goes when every channel that is for it has settled it or began later; dead letters go with it."""
+    write(records, events("m0"))
+    for channel in (CHANNEL, "mail"):
+        open_channel(records, channel, T)
+    write(records, [*events("m1", "m2", "m3", first=1), *events("m9", first=9, at=T + HOUR)])
+    channels, until = {CHANNEL: KINDS, "mail": ["other.kind"]}, T + HOUR / 2
+    first, second, _, _ = due_events(records, CHANNEL, KINDS, T, 10)
+    note_delivered(records, CHANNEL, first, T)
+    note_failed(records, CHANNEL, second, T, problem="400 Bad Request", again_at=None)
+    assert delete_expired_events(records, until, channels) == {"outbox_events": 3, "outbox_deliveries": 2}
+    assert outbox_frame(records, CHANNEL)["subject"].tolist() == ["m9", "m3"]
+    assert [due.event.subject for due in due_events(records, CHANNEL, KINDS, T, 10)] == ["m3", "m9"]

@@ -16,6 +16,10 @@ import pytest
 from data_contracts.copies.file_copy import FileDigest, copy_file
 from data_contracts.errors import ForewarnError, NotFoundError, StorageError, UsageError
 from data_contracts.records.answer_records import add_predictions
+from data_contracts.records.outbox.channel_homes import claim_channel
+from data_contracts.records.outbox.event_kinds import KINDS, event_id
+from data_contracts.records.outbox.outbox import Due, add_events, due_events, replay_events
+from data_contracts.records.outbox.outbox_records import OutboxEvent
 from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows, outcome_rows
 from data_contracts.records.records import Prediction, add_records, open_records, predictions
 from data_contracts.records.twin_records import TwinCommand
@@ -31,6 +35,7 @@ from data_contracts.twin_state.commands import latest_commands
 from data_contracts.workspace import Workspace, init_workspace, open_workspace
 from models.registry.registry import Registry
 from models.registry.store.moved_store import rewrite_prefix
+from pipelines.connectors.run_channels import take_over as take_over_outbox
 from pipelines.jobs.score import score_fleet
 from pipelines.workspaces.backup import back_up
 from pipelines.workspaces.manifest import CONTENT, MANIFEST
@@ -213,15 +218,17 @@ def test_records_on_a_server_are_backed_up_while_they_are_written(
         restore(tmp_path / "backup", tmp_path / "third", records=again, now=NOW)
 
 
-def test_a_copy_commands_no_machine(small_backup: Path, tmp_path: Path) -> None:
+def test_a_copy_commands_no_machine_and_delivers_nothing(small_backup: Path, tmp_path: Path) -> None:
     """Restored or copied, it withdraws what was open and publishes nothing until somebody takes over."""
     restore(small_backup, tmp_path / "plant", now=NOW)
     original = open_workspace(tmp_path / "plant", {})
     assert _switched_on(original)
     add_records(open_records(original.records_url), [_command("open")])
+    assert _delivers(original)
+    _write_event(original, "before")
     back_up(original, tmp_path / "backup", now=NOW)
     made = restore(tmp_path / "backup", tmp_path / "restored", now=NOW)
-    assert (made.commands_withdrawn, made.commands_off) == (1, True)
+    assert (made.commands_withdrawn, made.commands_off, made.channels_withheld) == (1, True, 1)
     shutil.copytree(original.root, tmp_path / "copied")
     for name in ("restored", "copied"):
         copy = open_workspace(tmp_path / name, {})
@@ -230,8 +237,32 @@ def test_a_copy_commands_no_machine(small_backup: Path, tmp_path: Path) -> None:
         assert not _switched_on(copy)  # nor when it is asked again
         take_over_commands(open_records(copy.records_url), commands_home(copy), NOW)
         assert _switched_on(copy)
+        assert not _delivers(copy)
+        assert take_over_outbox(copy) == {"eam": 1}
+        assert take_over_outbox(copy) == {}
+        _write_event(copy, "after")
+        assert _delivers(copy)
+        assert [due.event.subject for due in _due(copy)] == ["after"]
+        assert replay_events(open_records(copy.records_url), "eam") == 1
+        assert [due.event.subject for due in _due(copy)] == ["before", "after"]
     assert _states(original) == ["pending"]
     assert _switched_on(original)
+    assert _delivers(original)
+    assert [due.event.subject for due in _due(original)] == ["before"]
+
+
+def _delivers(workspace: Workspace) -> bool:
+    """Claim a channel, as its deliverer does."""
+    return claim_channel(open_records(workspace.records_url), "eam", commands_home(workspace), NOW)
+
+
+def _due(workspace: Workspace) -> list[Due]:
+    return due_events(open_records(workspace.records_url), "eam", KINDS, NOW, 10)
+
+
+def _write_event(workspace: Workspace, subject: str) -> None:
+    with open_records(workspace.records_url).begin() as connection:
+        add_events(connection, [OutboxEvent(event_id(KINDS[0], subject), KINDS[0], subject, NOW, {})])
 
 
 def _switched_on(workspace: Workspace) -> bool:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import UsageError
+from data_contracts.records.outbox.outbox import open_channel
 from data_contracts.records.records import MonitorRun, decisions, list_records, open_records, predictions, promotions
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
@@ -22,11 +23,12 @@ from pipelines.flows.environment import prefect_environment, remember_server, ru
 from pipelines.flows.parameters import parse_parameters
 from pipelines.flows.schedules import deployments, run_flow, scheduled, serve_schedules
 from pipelines.settings.settings import read_settings
+from tests.pipelines.connectors.webhook_receiver import running_receiver
 
 pytestmark = pytest.mark.slow
 
 GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,2026-01-01T01:00:00Z,bearing\n"
-# Calls `forewarn run` seven times, in a process that imports Prefect for the first time.
+# Calls `forewarn run` eight times, in a process that imports Prefect for the first time.
 SCRIPT = """
 import contextlib, io, json, os, sqlite3, sys
 from pathlib import Path
@@ -74,6 +76,7 @@ with temporary_server():
     outputs["retrain"] = forewarn("retrain", "model=plant", "now=2026-04-13", "why=A test asked for it.")
     os.environ["FOREWARN_RETENTION_FLOW_RUNS"] = "2d"
     outputs["prune"] = forewarn("prune", "now=2026-04-13")
+    outputs["deliver"] = forewarn("deliver")
     outputs["runs"] = [(run.name, run.state_name) for run in runs()]
 with contextlib.closing(sqlite3.connect(root / "prefect" / "prefect.db")) as database:
     long_ago = "UPDATE flow_run SET end_time = '2020-01-01 00:00:00.000000'"
@@ -83,6 +86,7 @@ with contextlib.closing(sqlite3.connect(root / "prefect" / "prefect.db")) as dat
     logs = "SELECT count(*) FROM log WHERE flow_run_id NOT IN (SELECT id FROM flow_run)"
     outputs["left"] = [database.execute(each).fetchone()[0] for each in ("SELECT count(*) FROM flow_run", logs)]
 environ = {"FOREWARN_INGEST_INBOX": str(root / "inbox"), "FOREWARN_SCHEDULE_SCORE": "5 * * * *"}
+environ["FOREWARN_SCHEDULE_DELIVER"] = "* * * * *"
 outputs["deployments"] = [
     {
         "name": deployment.name,
@@ -120,12 +124,17 @@ def outputs(
     inbox = root / "inbox" / "failures"
     inbox.mkdir(parents=True)
     (inbox / "a.csv").write_text(GOOD)
-    ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(root)], cwd=repository, capture_output=True, text=True, check=False
-    )
+    open_channel(open_records(workspace.records_url), "eam", pd.Timestamp.now("UTC").as_unit("us"))
+    (root / "channels").mkdir()
+    with running_receiver() as receiver:
+        (root / "channels" / "eam.toml").write_text(f'[webhook]\nurl = "{receiver.url}"\n')
+        ran = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(root)], cwd=repository, capture_output=True, text=True, check=False
+        )
     assert ran.returncode == 0, ran.stderr[-3000:]
     outputs: dict[str, Any] = json.loads(ran.stdout.strip().splitlines()[-1])
-    return outputs | {"workspace": workspace, "stderr": ran.stderr}
+    posted = [each.event["type"] for each in receiver.taken]
+    return outputs | {"workspace": workspace, "stderr": ran.stderr, "posted": posted}
 
 
 def test_ingest_ingests_the_inbox(outputs: dict[str, Any]) -> None:
@@ -140,7 +149,7 @@ def test_a_flow_fails_when_its_work_fails(outputs: dict[str, Any]) -> None:
     """A refused file fails the run, with our own message and no traceback, after the others were ingested."""
     assert outputs["refused"]["status"] == 1
     assert "1 of 2 files were refused" in outputs["refused"]["output"]["found"]
-    assert [state for _, state in outputs["runs"]] == ["Completed", "Failed"] + 5 * ["Completed"]
+    assert [state for _, state in outputs["runs"]] == ["Completed", "Failed"] + 6 * ["Completed"]
     assert "Traceback" not in outputs["stderr"]
 
 
@@ -241,14 +250,23 @@ def test_prune_deletes_runs_of_flows_that_ended_long_ago(outputs: dict[str, Any]
     assert outputs["left"] == [1, 0]
 
 
+def test_deliver_sends_what_the_other_flows_have_told(outputs: dict[str, Any]) -> None:
+    """The promotion by the flow that retrained is posted to the channel's receiver."""
+    assert outputs["deliver"]["status"] == 0
+    (done,) = outputs["deliver"]["output"]["result"]
+    assert (done["channel"], done["delivered"], done["problem"]) == ("eam", len(outputs["posted"]), "")
+    assert "forewarn.model.promoted" in outputs["posted"]
+
+
 def test_deployments_do_not_catch_up(outputs: dict[str, Any]) -> None:
     """Each schedule runs one flow at a time and cancels what comes due meanwhile; it finds its flow from anywhere."""
     crons = {deployment["flow"]: deployment["cron"] for deployment in outputs["deployments"]}
     hourly = {"score": "5 * * * *", "upkeep": "10 * * * *"}
-    assert crons == {"ingest": "*/15 * * * *", "monitor": "30 5 * * *", **hourly}
+    assert crons == {"ingest": "*/15 * * * *", "monitor": "30 5 * * *", **hourly, "deliver": "* * * * *"}
     for deployment in outputs["deployments"]:
         assert (deployment["limit"], deployment["collision"]) == (1, "CANCEL_NEW")
-        assert deployment["entrypoint"] == f"pipelines.flows.{deployment['flow']}.{deployment['flow']}"
+        room = "delivery." if deployment["flow"] == "deliver" else ""
+        assert deployment["entrypoint"] == f"pipelines.flows.{room}{deployment['flow']}.{deployment['flow']}"
         assert deployment["parameters"] == {"workspace": str(outputs["workspace"].root)}
 
 

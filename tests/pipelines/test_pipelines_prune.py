@@ -18,7 +18,15 @@ from data_contracts.errors import UsageError
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.ingestion.quarantine import export, list_rows, replay
 from data_contracts.records.answer_records import add_predictions
-from data_contracts.records.records import Prediction, open_records, predictions
+from data_contracts.records.outbox.outbox_records import OutboxEvent
+from data_contracts.records.records import (
+    Decision,
+    Prediction,
+    add_decision,
+    list_records,
+    open_records,
+    predictions,
+)
 from data_contracts.tables import tables
 from data_contracts.tables.stored_features import load_features
 from data_contracts.validation.report import ContractError
@@ -70,7 +78,10 @@ def test_pruning_changes_no_figure(plant: Any) -> None:
     add_predictions(records, strays)
     (_, old), (_, new) = _failed_run(plant, plant.at(10)), _failed_run(plant, plant.at(95))
     before, stored = _figures(plant, now), len(predictions(records))
-    kept = {"predictions": 40 * DAY, "answers": 40 * DAY, "shadow": DAY, "runs": 40 * DAY}
+    kept = {"predictions": 40 * DAY, "answers": 40 * DAY, "shadow": DAY, "runs": 40 * DAY, "events": 40 * DAY}
+    for day in (10, 99):
+        add_decision(records, Decision(plant.at(day), "plant", 1, "retrain", [f"seen on day {day}"], {}))
+    events = len(list_records(records, OutboxEvent))
     settings = plant.settings.with_section("retention", **kept)
     counted = prune(plant.workspace, settings, now=now, dry_run=True)
     assert (counted.rows["predictions"], counted.runs, counted.bytes_freed) == (2, 1, 4)
@@ -78,6 +89,7 @@ def test_pruning_changes_no_figure(plant: Any) -> None:
     assert old.exists()
     assert prune(plant.workspace, settings, now=now) == replace(counted, dry_run=False)
     assert len(predictions(records)) == stored - 2
+    assert len(list_records(records, OutboxEvent)) == events - counted.rows["outbox_events"] < events
     assert (old.exists(), new.exists()) == (False, True)
     assert _figures(plant, now) == before
     assert Registry(plant.workspace).load("plant", CHAMPION).version == 1
@@ -90,8 +102,14 @@ def test_predictions_are_kept_as_long_as_the_monitor_looks_back(plant: Any) -> N
     settings = plant.settings.with_section("retention", predictions=39 * DAY)
     with pytest.raises(UsageError, match=r"retention\.predictions is 39d, and monitor\.span 40d"):
         prune(plant.workspace, settings, now=plant.at(100))
-    settings = plant.settings.with_section("retention", runs=pd.Timedelta(hours=1))
-    with pytest.raises(UsageError, match=r"retention\.runs is 1h"):
+    for name in ("runs", "events"):
+        settings = plant.settings.with_section("retention", **{name: pd.Timedelta(hours=1)})
+        with pytest.raises(UsageError, match=rf"retention\.{name} is 1h"):
+            prune(plant.workspace, settings, now=plant.at(100))
+    (plant.workspace.root / "channels").mkdir()
+    (plant.workspace.root / "channels" / "eam.toml").write_text('[webhook]\nurl = "http://127.0.0.1:9"\n')
+    settings = plant.settings.with_section("retention", events=2 * DAY)
+    with pytest.raises(UsageError, match=r"retention\.events is 2d, and a channel's give_up_after 3d"):
         prune(plant.workspace, settings, now=plant.at(100))
 
 

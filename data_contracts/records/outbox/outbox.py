@@ -45,13 +45,13 @@ def add_events(connection: sa.Connection, events: Sequence[OutboxEvent]) -> None
         connection.execute(insert, [event.values() for event in events])
 
 
-def open_channel(engine: sa.Engine, channel: str, now: pd.Timestamp) -> None:
+def open_channel(engine: sa.Engine, channel: str, now: pd.Timestamp, *, home: str | None = None) -> None:
     """Have a channel begin with the events after those that are there; one that has begun goes on."""
     newest = sa.select(sa.func.coalesce(sa.func.max(OutboxEvent.table.c.id), 0))
     with storage_errors(engine), engine.begin() as connection:
-        if _settled(connection, channel) is not None:
+        if settled_number(connection, channel) is not None:
             return
-        begins = OutboxChannel(channel, int(connection.execute(newest).scalar_one()), now)
+        begins = OutboxChannel(channel, int(connection.execute(newest).scalar_one()), now, home)
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         connection.execute(dialect.insert(OutboxChannel.table).values(begins.values()).on_conflict_do_nothing())
 
@@ -60,19 +60,19 @@ def due_events(engine: sa.Engine, channel: str, kinds: Sequence[str], now: pd.Ti
     """Return the events of some kinds that are to go out now: of each subject its first that is not settled."""
     event, delivery = OutboxEvent.table.c, Delivery.table.c
     with storage_errors(engine), engine.connect() as connection:
-        settled = _settled(connection, channel)
+        settled = settled_number(connection, channel)
         if settled is None:
             return []
         first = (
             sa.select(sa.func.min(event.id).label("id"))
-            .select_from(_with_delivery(channel))
-            .where(event.id > settled, event.kind.in_(kinds), _open())
+            .select_from(with_delivery(channel))
+            .where(event.id > settled, event.kind.in_(kinds), is_open())
             .group_by(event.subject)
             .subquery()
         )
         query = (
             sa.select(OutboxEvent.table, sa.func.coalesce(delivery.attempts, 0).label("attempts"))
-            .select_from(_with_delivery(channel).join(first, first.c.id == event.id))
+            .select_from(with_delivery(channel).join(first, first.c.id == event.id))
             .where(sa.or_(delivery.due_at.is_(None), delivery.due_at <= now))
             .order_by(event.id)
             .limit(limit)
@@ -115,11 +115,11 @@ def forget_settled(engine: sa.Engine, channel: str, kinds: Sequence[str], now: p
     """Have a channel look no longer at numbers below its first open event, unless one may still be committed."""
     event, channels = OutboxEvent.table.c, OutboxChannel.table.c
     with storage_errors(engine), engine.begin() as connection:
-        settled = _settled(connection, channel)
+        settled = settled_number(connection, channel)
         if settled is None:
             return
-        first_open = sa.select(sa.func.min(event.id)).select_from(_with_delivery(channel))
-        first = connection.execute(first_open.where(event.id > settled, event.kind.in_(kinds), _open())).scalar_one()
+        first_open = sa.select(sa.func.min(event.id)).select_from(with_delivery(channel))
+        first = connection.execute(first_open.where(event.id > settled, event.kind.in_(kinds), is_open())).scalar_one()
         old = [event.id > settled, event.at <= now - _LONGEST_TRANSACTION]
         old += [] if first is None else [event.id < first]
         last = connection.execute(sa.select(sa.func.max(event.id)).where(*old)).scalar_one()
@@ -144,7 +144,7 @@ def outbox_frame(engine: sa.Engine, channel: str, *, state: str | None = None, l
             delivery.due_at,
             delivery.problem,
         )
-        .select_from(_with_delivery(channel))
+        .select_from(with_delivery(channel))
         .order_by(event.id.desc())
         .limit(limit)
     )
@@ -153,16 +153,19 @@ def outbox_frame(engine: sa.Engine, channel: str, *, state: str | None = None, l
     return read_frame(engine, query)
 
 
-def _with_delivery(channel: str) -> sa.Join:
+def with_delivery(channel: str) -> sa.Join:
+    """Join the events with what became of each by a channel."""
     event, delivery = OutboxEvent.table, Delivery.table
     return event.outerjoin(delivery, sa.and_(delivery.c.channel == channel, delivery.c.event == event.c.id))
 
 
-def _open() -> "sa.ColumnElement[bool]":
+def is_open() -> "sa.ColumnElement[bool]":
+    """Return the condition that a delivery is not settled: not tried yet, or to be tried again."""
     return sa.or_(Delivery.table.c.state.is_(None), Delivery.table.c.state == RETRYING)
 
 
-def _settled(connection: sa.Connection, channel: str) -> int | None:
+def settled_number(connection: sa.Connection, channel: str) -> int | None:
+    """Return up to which number events are none of a channel's business; None before it has begun."""
     table = OutboxChannel.table.c
     return connection.execute(sa.select(table.settled).where(table.channel == channel)).scalar_one_or_none()
 

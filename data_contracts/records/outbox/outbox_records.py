@@ -32,6 +32,7 @@ class OutboxChannel(Record, table="outbox_channels"):
     # Events up to this number are none of its business: older than the channel, or settled.
     settled: int
     since: pd.Timestamp  # when it was first used; earlier events do not go out by it
+    home: Text | None = None  # the workspace that delivers by it, "" once that was restored; None from before
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.configuration.sqlite_urls import sqlite_file
+from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
 from data_contracts.records.record_types import Decision, ForgottenNames, MonitorRun, Promotion
 from data_contracts.records.records import insert_records, storage_errors
 from data_contracts.records.twin_records import TwinEntry
@@ -21,6 +22,8 @@ _COLUMNS: Final = (
     (Decision.table, ("reasons", "evidence")),
     (MonitorRun.table, ("rates",)),
     (TwinEntry.table, ("actor", "reason", "rejection")),
+    (OutboxEvent.table, ("data",)),
+    (Delivery.table, ("problem",)),
 )
 """The columns that people write, or that tell of what they did."""
 
@@ -40,7 +43,7 @@ class Forgetting:
 
 
 def forget_person(engine: sa.Engine, name: str, *, at: pd.Timestamp, actor: str, dry_run: bool = False) -> Forgetting:
-    """Replace a person's name, where it is a word of its own, in the ledger, decisions, monitor runs and overrides."""
+    """Replace a name, where it is a word of its own, in ledger, decisions, monitor runs, overrides and events."""
     return _forget(engine, "person", [name], None, at=at, actor=actor, dry_run=dry_run)
 
 
@@ -89,7 +92,8 @@ def _replace_in(
     *,
     dry_run: bool,
 ) -> int:
-    query = sa.select(table.c.id, *(table.c[name] for name in columns))
+    key = list(table.primary_key.columns)
+    query = sa.select(*key, *(table.c[name] for name in columns))
     if asset is not None:
         query = query.where(table.c.asset == asset)
     count = 0
@@ -98,7 +102,8 @@ def _replace_in(
         if any(new[name] != row[name] for name in columns):
             count += 1
             if not dry_run:
-                connection.execute(sa.update(table).where(table.c.id == row["id"]).values(new))
+                own = sa.and_(*(column == row[column.name] for column in key))
+                connection.execute(sa.update(table).where(own).values(new))
     return count
 
 

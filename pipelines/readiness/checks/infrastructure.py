@@ -37,7 +37,7 @@ def _lacking(facts: WorkspaceFacts) -> Iterator[tuple[str, str]]:
         yield "no data", "`forewarn ingest`"
     if facts.ledger.empty:
         yield "no promotion", "`forewarn models promote`"
-    if latest_predictions(facts.records, model_name=facts.model_name, limit=1).empty:
+    if latest_predictions(facts.records, model_name=facts.model_name, limit=1, until=facts.now).empty:
         yield "no prediction", "`forewarn score`"
     if facts.last_look is None:
         yield "the champion was never monitored", "`forewarn monitor`"

@@ -90,8 +90,8 @@ def skew(facts: WorkspaceFacts) -> Proof:
     """Compute the champion's last predictions again from the tables, and its golden inputs."""
     if words := _golden_words(facts):
         return missing(words, "Promote another version, or train again")
-    last = latest_predictions(facts.records, model_name=facts.model_name, limit=_RECOMPUTED)
-    own = last[(last["model_version"] == facts.version) & (last["as_of"] <= facts.now)]
+    last = latest_predictions(facts.records, model_name=facts.model_name, limit=_RECOMPUTED, until=facts.now)
+    own = last[last["model_version"] == facts.version]
     score = _SCORES.get(facts.artifact.target)
     if own.empty or score is None:
         return missing("it has predicted nothing that could be computed again", "Run `forewarn score`")
@@ -125,7 +125,7 @@ def staleness(facts: WorkspaceFacts) -> Proof:
 
 def stability(facts: WorkspaceFacts) -> Proof:
     """Look for numbers that are none among what was predicted, and among golden inputs with gaps."""
-    last = latest_predictions(facts.records, model_name=facts.model_name, limit=_CHECKED)
+    last = latest_predictions(facts.records, model_name=facts.model_name, limit=_CHECKED, until=facts.now)
     scores = last[["probability", "remaining_life_h"]].to_numpy(np.float64)
     strange = int((np.isinf(scores).any(axis=1) | np.isnan(scores).all(axis=1)).sum())
     reasons = count_reasons(facts.records, model_name=facts.model_name, since=facts.now - RECENT)

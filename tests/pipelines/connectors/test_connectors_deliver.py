@@ -4,10 +4,12 @@ import base64
 import hashlib
 import hmac
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,7 +20,8 @@ from data_contracts.records.outbox.event_kinds import ALARM_OPENED, KINDS, MODEL
 from data_contracts.records.outbox.outbox import add_events, due_events, open_channel, outbox_frame, replay_events
 from data_contracts.records.outbox.outbox_records import OutboxEvent
 from data_contracts.records.records import open_records
-from data_contracts.workspace import Workspace, init_workspace
+from data_contracts.workspace import Workspace, init_workspace, open_workspace
+from pipelines.cli import app
 from pipelines.connectors.channel_settings import FOLDER, Channel, read_channel
 from pipelines.connectors.deliver import DeliverResult, deliver
 from pipelines.connectors.run_channels import deliver_all
@@ -138,6 +141,36 @@ def test_a_channel_sends_the_kinds_it_is_for(workspace: Workspace, receiver: Rec
     write_events(workspace, "fleet", kind=MODEL_PROMOTED)
     run(workspace, T)
     assert [each.event["type"] for each in receiver.taken] == ["forewarn.model.promoted"]
+
+
+def test_a_copy_tells_nobody_until_it_takes_over(
+    workspace: Workspace, receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so, `doctor` too; then it delivers what happens from then on, and the rest if it is asked to."""
+    deliver_all(workspace, None, stopping=StopFlag())
+    write_events(workspace, "m1", at=pd.Timestamp.now("UTC").as_unit("us"))
+    copy = open_workspace(shutil.copytree(workspace.root, tmp_path / "copy"), {})
+    words = ["--workspace", str(copy.root), "--json"]
+    withheld = forewarn(capsys, "outbox", "deliver", *words, exit_status=1)
+    assert [(each["delivered"], each["withheld"]) for each in withheld["channels"]] == [(0, True)]
+    listed = {"channel": "eam", "waiting": 1, "dead": 0, "withheld": True}
+    assert forewarn(capsys, "doctor", *words)["channels"] == [listed]
+    assert receiver.taken == []
+    assert forewarn(capsys, "twins", "take-over", *words)["set_aside"] == {"eam": 1}
+    assert forewarn(capsys, "doctor", *words)["channels"] == [listed | {"waiting": 0, "dead": 1, "withheld": False}]
+    assert forewarn(capsys, "outbox", "replay", "eam", *words)["replayed"] == 1
+    assert forewarn(capsys, "outbox", "deliver", *words)["channels"][0]["delivered"] == 1
+    assert deliver_all(workspace, None, stopping=StopFlag()).channels[0].delivered == 1, "the original goes on"
+    assert len({each.event["id"] for each in receiver.taken}) == 1
+
+
+def forewarn(capsys: pytest.CaptureFixture[str], *words: str, exit_status: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as leaving:
+        app.main(list(words))
+    assert (leaving.value.code or 0) == exit_status
+    printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return printed
 
 
 @pytest.mark.parametrize(
