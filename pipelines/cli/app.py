@@ -156,9 +156,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "build": ("pipelines.commands.build:build", "Pack the endpoint with one model, to run without this workspace."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
     "retrain": ("pipelines.commands.operate:retrain", "Train a challenger; promote it if it is better."),
-    "outbox.list": ("pipelines.commands.outbox:listed", "List events, and what became of each on its way out."),
-    "outbox.replay": ("pipelines.commands.outbox:replay", "Send dead letters again."),
-    "outbox.deliver": ("pipelines.commands.outbox:deliver", "Send the events that wait to the systems that want them."),
+    "outbox.list": (
+        "pipelines.commands.housekeeping.outbox:listed",
+        "List events, and what became of each on its way out.",
+    ),
+    "outbox.replay": ("pipelines.commands.housekeeping.outbox:replay", "Send dead letters again."),
+    "outbox.deliver": (
+        "pipelines.commands.housekeeping.outbox:deliver",
+        "Send the events that wait to the systems that want them.",
+    ),
     "audits.draw": (
         "pipelines.commands.audits:draw",
         "Draw assets without an alert for inspection, so that misses show.",
@@ -179,20 +185,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Rewrite, thin and clean the tables of telemetry, so that reads stay fast and the disk does not fill.",
     ),
     "backup": (
-        "pipelines.commands.maintenance:backup",
+        "pipelines.commands.housekeeping.maintenance:backup",
         "Copy the workspace as it is now into a folder, while others use it.",
     ),
-    "restore": ("pipelines.commands.maintenance:restore", "Restore a workspace from a backup, at any place."),
+    "restore": (
+        "pipelines.commands.housekeeping.maintenance:restore",
+        "Restore a workspace from a backup, at any place.",
+    ),
     "upgrade": (
-        "pipelines.commands.maintenance:upgrade",
+        "pipelines.commands.housekeeping.maintenance:upgrade",
         "Bring a workspace of an earlier version to this one's.",
     ),
     "prune": (
-        "pipelines.commands.maintenance:prune",
+        "pipelines.commands.housekeeping.maintenance:prune",
         "Delete predictions, answers and trainings that are kept no longer and that nothing rests on.",
     ),
     "forget": (
-        "pipelines.commands.maintenance:forget",
+        "pipelines.commands.housekeeping.maintenance:forget",
         "Remove the name of a person, or of all who changed an asset's twin, from the records.",
     ),
     "schedule": ("pipelines.commands.operate:schedule", "Run the flows on their schedules."),

@@ -15,7 +15,7 @@ from data_contracts.errors import ForewarnError, ModelError
 from data_contracts.tables.history import History
 from features.extraction.extract import extract
 from models.artifact.artifact import Artifact
-from models.artifact.explanations import drivers
+from models.artifact.explanations.drivers import drivers
 from models.artifact.golden_inputs import GoldenInputs
 from models.artifact.scoring import score_features
 from serving.http.error_redaction import describe_error

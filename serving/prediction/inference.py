@@ -19,7 +19,7 @@ from features.telemetry.provenance import OVERRIDDEN, SIMULATED, provenance
 from features.telemetry.reconciliation import Rows
 from features.telemetry.sorted_times import IntArray
 from models.artifact.artifact import Artifact
-from models.artifact.explanations import Driver, drivers
+from models.artifact.explanations.drivers import Driver, drivers
 from models.artifact.reasons import Reason, stored_reason
 from models.artifact.scoring import predict_with_reasons
 from serving.deployment.champion import Champion

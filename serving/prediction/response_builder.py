@@ -15,7 +15,7 @@ from data_contracts.records.draw_records import AlarmDraw
 from data_contracts.records.records import Prediction
 from features.extraction.latest_readings import UNKNOWN
 from models.artifact.artifact import Artifact
-from models.artifact.explanations import Driver
+from models.artifact.explanations.drivers import Driver
 from models.artifact.reasons import Reason
 from models.artifact.scoring import condition_answer, interval_answers
 from models.hold_back.draws import Draw

@@ -17,7 +17,7 @@ from data_contracts.tables.history import read_history
 from data_contracts.tables.telemetry import reconcile
 from data_contracts.workspace import init_workspace, open_workspace
 from features.extraction.extract import extract
-from models.artifact.explanations import drivers
+from models.artifact.explanations.drivers import drivers
 from models.artifact.staleness import contract_of
 from models.registry.registry import Registry
 from pipelines.jobs.ingest import ingest_inbox

@@ -12,7 +12,7 @@ from data_contracts.errors import ModelError, UsageError
 from data_contracts.tables.history import History
 from models.anomalies.sentences import learned_from
 from models.artifact.artifact import Artifact
-from models.artifact.explanations import drivers
+from models.artifact.explanations.drivers import drivers
 from models.artifact.scoring import score, score_in_detail
 from models.assessment.anomaly.run_ups import course
 from models.assessment.anomaly.thresholds import limit_at_rate

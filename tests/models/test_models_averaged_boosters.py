@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
 from models.artifact.artifact import Artifact
-from models.artifact.explanations import drivers
+from models.artifact.explanations.drivers import drivers
 from models.artifact.scoring import score_in_detail
 from models.artifact.tree_contributions import TreeContributions
 from models.estimators import estimators

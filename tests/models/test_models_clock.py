@@ -17,7 +17,7 @@ from features.clock import TIME, Clock
 from features.telemetry.sorted_times import microseconds
 from models.artifact.absences import KnownAssets, ObservationTerms, absence_reasons
 from models.artifact.artifact import Artifact
-from models.artifact.driver_words import describe_driver
+from models.artifact.explanations.driver_words import describe_driver
 from models.artifact.staleness import staleness
 from models.experiment.experiment import Experiment
 from models.labels.observation import NEVER

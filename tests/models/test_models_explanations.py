@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
-from models.artifact.driver_words import describe_driver
-from models.artifact.explanations import Driver, drivers
+from models.artifact.explanations.driver_words import describe_driver
+from models.artifact.explanations.drivers import Driver, drivers
 from models.artifact.reference_ranges import reference_ranges
 from models.artifact.scoring import score_in_detail
 from models.artifact.tree_contributions import TreeContributions
@@ -130,7 +130,7 @@ def test_vibration_drives_what_it_announces(which: str, plant: History, request:
 
 def test_drivers_of_several_horizons_follow_the_decision(several: Trained, plant: History) -> None:
     """With several horizons a column's contribution is how much it moves the decision, to first order in the scores."""
-    from models.artifact.explanations import _contributions
+    from models.artifact.explanations.drivers import _contributions
     from models.estimators.hazards import failed_by, in_interval
 
     artifact = several.artifact

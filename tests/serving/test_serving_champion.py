@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from data_contracts.errors import ModelError, StorageError, UsageError
-from models.artifact import explanations
 from models.artifact.artifact import Artifact
-from models.artifact.explanations import drivers
+from models.artifact.explanations import drivers as explanations
+from models.artifact.explanations.drivers import drivers
 from models.artifact.golden_inputs import GoldenInputs
 from models.artifact.tree_contributions import TreeContributions
 from models.registry.registry import CHAMPION

@@ -20,7 +20,7 @@ from data_contracts.workspace import Workspace, init_workspace
 from features.extraction.extract import extract
 from features.telemetry.point_in_time import KnownHistory
 from models.artifact.artifact import Artifact
-from models.artifact.explanations import drivers
+from models.artifact.explanations.drivers import drivers
 from models.artifact.scoring import score
 from serving.deployment.champion import Champion
 from serving.http.errors import ApiError

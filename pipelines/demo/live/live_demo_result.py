@@ -15,7 +15,7 @@ from data_contracts.tables import tables
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace
 from features.indicators.plan import IndicatorPlan
-from models.artifact.explanations import drivers
+from models.artifact.explanations.drivers import drivers
 from models.artifact.scoring import score_in_detail
 from pipelines.demo.live.corrections import CorrectionEffect
 from pipelines.demo.live.event_time_alerts import ForeseenFailure

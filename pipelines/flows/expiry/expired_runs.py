@@ -3,7 +3,7 @@
 import asyncio
 import os
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -70,9 +70,9 @@ async def _delete(before: pd.Timestamp, *, dry_run: bool) -> int:
         parent_task_run_id=filters.FlowRunFilterParentTaskRunId(is_null_=True),
     )
     database: Any = provide_database_interface()
-    vacuum: Any = vacuum_old_flow_runs
+    vacuum, count_runs = cast("Any", vacuum_old_flow_runs), cast("Any", count_flow_runs)
     async with database.session_context() as session:
-        count = int(await count_flow_runs(session, flow_run_filter=old))
+        count = int(await count_runs(session, flow_run_filter=old))
     if count and not dry_run:
         kept_for = pd.Timestamp.now("UTC") - before
         with temporary_settings({PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD: kept_for.to_pytimedelta()}):

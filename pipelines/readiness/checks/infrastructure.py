@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from data_contracts.errors import ForewarnError
 from data_contracts.records.asset_records import latest_predictions
 from data_contracts.tables import tables
-from models.artifact.explanations import drivers
+from models.artifact.explanations.drivers import drivers
 from models.registry.ledger import previous_champion
 from models.registry.promotion import verify_version
 from models.registry.reproduce import last_reproduction

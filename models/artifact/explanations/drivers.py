@@ -11,7 +11,7 @@ from data_contracts.contract.contract import telemetry_contract
 from data_contracts.errors import NotFoundError
 from features.names import parse_name, raw_channel
 from models.artifact.artifact import Artifact
-from models.artifact.driver_words import Describer, describe_driver
+from models.artifact.explanations.driver_words import Describer, describe_driver
 from models.artifact.reference_ranges import ReferenceRange
 from models.artifact.tree_contributions import TreeContributions
 from models.baselines.own_baseline import OwnBaseline, asset_names

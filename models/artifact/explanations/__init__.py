@@ -1,0 +1,1 @@
+"""Explanations of predictions: the columns that drive a score, and what they say in words."""
