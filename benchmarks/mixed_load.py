@@ -109,8 +109,7 @@ def running(folder: Path) -> Iterator[Plant]:
         listener = start("listen", *COMMAND, "listen", "--json")
         endpoint = start("serve", *serve, "--port", str(ports["endpoint"]))
         url = f"http://127.0.0.1:{ports['endpoint']}"
-        live_rate.wait_until_ready(ports["listener"])
-        live_rate.wait_until_ready(ports["endpoint"])
+        live_rate.wait_until_ready(ports["listener"], ports["endpoint"])
         schedule = start("schedule", *COMMAND, "schedule")
         yield Plant(workspace, endpoint, url, broker, listener, schedule)
 
