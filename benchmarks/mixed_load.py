@@ -1,6 +1,6 @@
 """An hour of mixed load: whether the memory of each process stays flat.
 
-    python -m benchmarks.mixed_load FOLDER [--minutes 60] [--rate 15] [--json FILE] [--plot FILE.html]
+    python -m benchmarks.mixed_load FOLDER [--minutes 60] [--rate 15] [--json FILE] [--plot FILE.png]
 
 Makes a plant of 20 simulated machines with a champion in FOLDER, unless there is one. Then runs, as a plant does: the
 endpoint (2 workers) under requests of every kind, also wrong ones; Mosquitto and `forewarn listen` with 20 machines at
@@ -203,17 +203,17 @@ def _noting(plant: Plant, load: Callable[[], None]) -> None:
 
 
 def plot(samples: list[Sample], file: Path) -> None:
-    """Draw the memory of each process against time as a page, or as a picture if the name ends so."""
-    import plotly.express as px
+    """Draw the memory of each process against time, in a picture of the kind that the file's name says."""
+    from matplotlib.figure import Figure
 
-    frame = pd.DataFrame([dataclasses.asdict(each) for each in samples])
-    frame = frame.assign(minutes=frame["at"] / 60, MiB=frame["unique"] / MIB)
-    frame["process"] = frame["role"] + " " + frame["pid"].astype(str)
-    figure = px.line(frame, x="minutes", y="MiB", color="process", title="Memory of its own (USS) of each process")
-    if file.suffix == ".png":
-        figure.write_image(file)
-    else:
-        figure.write_html(file, include_plotlyjs=True)
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    axes = figure.subplots()
+    for role, pid in dict.fromkeys((each.role, each.pid) for each in samples):
+        own = [each for each in samples if (each.role, each.pid) == (role, pid)]
+        axes.plot([each.at / 60 for each in own], [each.unique / MIB for each in own], label=f"{role} {pid}")
+    axes.set(xlabel="minutes", ylabel="MiB of its own (USS)", ylim=(0, None))
+    axes.legend()
+    figure.savefig(file)
 
 
 def show(found: list[Trend]) -> None:
@@ -236,7 +236,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=15.0, help="requests a second")
     parser.add_argument("--warm-up", type=float, default=WARM_UP, help="seconds that the trend leaves out")
     parser.add_argument("--json", type=Path, help="a file for the trends")
-    parser.add_argument("--plot", type=Path, help="a page, or a picture if it ends with .png")
+    parser.add_argument("--plot", type=Path, help="a picture, such as .png or .svg")
     given = parser.parse_args()
     folder = given.folder.resolve()
     if not (folder / "records.db").exists():
