@@ -175,7 +175,7 @@ def start_listeners(root: Path, number: int) -> list[Process]:
     return [subprocess.Popen(command, stdout=pipe, stderr=none, text=True) for _ in range(number)]
 
 
-def wait_until_ready(ports: range) -> None:
+def wait_until_ready(*ports: int) -> None:
     for _ in range(1200):
         if all(map(is_ready, ports)):
             return
@@ -218,7 +218,7 @@ def main() -> None:
             f"[live]\nbroker_port = {broker.port}\nmetrics_port = {port}\npartitions = {options.listeners}\n"
         )
         listeners = start_listeners(workspace.root, options.listeners)
-        wait_until_ready(range(port, port + options.listeners))
+        wait_until_ready(*range(port, port + options.listeners))
         publisher = Publisher(broker.settings, machines)
         try:
             publisher.send(0)

@@ -1,12 +1,12 @@
 """What one worker process of the endpoint holds: workspace, settings, predictor, champion and challengers."""
 
-import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from data_contracts.configuration.garbage import collect_new_garbage
 from data_contracts.workspace import Workspace
 from serving.deployment.bundled_model import find_bundled_model, open_endpoint_workspace
 from serving.http.errors import unavailable
@@ -90,10 +90,8 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContex
     if watch.current is not None:
         # Spares the first request the scan of all telemetry.
         predictor.warm_up(watch.current)
-    # What exists now is permanent: searching its million objects for garbage takes a quarter of a second.
-    gc.freeze()
     # A request leaves hardly any garbage; a collection after every 700 new objects takes a fiftieth of its time.
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    collect_new_garbage(_OBJECTS_BETWEEN_COLLECTIONS)
     return WorkerContext(workspace, settings, predictor, watch, shadow, worker_status)
 
 

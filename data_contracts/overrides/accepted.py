@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from data_contracts.overrides.override_rows import with_overrides
 from data_contracts.records.database.database_url import parse_url
+from data_contracts.records.database.value_lists import of_few_lengths
 from data_contracts.records.group_commit import BUSY_SECONDS
 from data_contracts.records.records import storage_errors
 from data_contracts.records.records_handle import RecordsHandle
@@ -67,7 +68,7 @@ def accepted_overrides(
     if as_of is not None:
         statement = statement.where(table.known_time <= as_of)
     if assets is not None and len(assets) <= _MOST_NAMED:
-        statement = statement.where(table.asset.in_(assets))
+        statement = statement.where(table.asset.in_(of_few_lengths(assets)))
     with storage_errors(engine), engine.connect() as connection:
         rows = connection.execute(statement.order_by(table.asset, table.number)).all()
     entries = [TwinEntry(**dict(zip(_NAMES, row, strict=True))) for row in rows]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from data_contracts.records.database.value_lists import of_few_lengths
 from data_contracts.records.outcome_records import WITHDRAWN
 from data_contracts.records.record_types import Answer, OutcomeRow, Prediction
 from data_contracts.records.records import read_frame, storage_errors
@@ -136,7 +137,7 @@ def latest_predictions(
 def find_predictions(engine: sa.Engine, prediction_ids: Sequence[str]) -> pd.DataFrame:
     """Read predictions by their ids (some hundreds at most), ordered by id; unknown ids are left out."""
     key = Prediction.table.c.prediction_id
-    return read_frame(engine, sa.select(Prediction.table).where(key.in_(prediction_ids)).order_by(key))
+    return read_frame(engine, sa.select(Prediction.table).where(key.in_(of_few_lengths(prediction_ids))).order_by(key))
 
 
 def stored_ids(engine: sa.Engine, prediction_ids: Sequence[str]) -> set[str]:
@@ -163,7 +164,8 @@ def each_answer(engine: sa.Engine, prediction_ids: Sequence[str]) -> Iterator[tu
 
 
 def _blocks(identifiers: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (identifiers[first : first + _IDS_PER_STATEMENT] for first in range(0, len(identifiers), _IDS_PER_STATEMENT))
+    starts = range(0, len(identifiers), _IDS_PER_STATEMENT)
+    return (of_few_lengths(identifiers[first : first + _IDS_PER_STATEMENT]) for first in starts)
 
 
 def asset_outcomes(engine: sa.Engine, asset: str, *, since: pd.Timestamp | None = None) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import sqlalchemy as sa
 
+from data_contracts.records.database.value_lists import of_few_lengths
 from data_contracts.records.record_types import AlarmDraw as AlarmDraw
 from data_contracts.records.record_types import Prediction
 from data_contracts.records.records import read_frame, storage_errors
@@ -27,7 +28,7 @@ def drawn_alerts(
         .order_by(alert.as_of, alert.made_at, alert.prediction_id)
     )
     if len(assets) <= _MOST_NAMES:
-        return read_frame(engine, query.where(alert.asset.in_(assets)))
+        return read_frame(engine, query.where(alert.asset.in_(of_few_lengths(assets))))
     rows = read_frame(engine, query)
     return rows[rows["asset"].isin(list(assets))].reset_index(drop=True)
 
@@ -43,7 +44,8 @@ def draws_of(engine: sa.Engine, prediction_ids: Sequence[str]) -> dict[str, Alar
     """Read the draws under prediction ids (a thousand at most); ids without one are left out."""
     table, draws = AlarmDraw.table.c, dict[str, AlarmDraw]()
     for first in range(0, len(prediction_ids), _MOST_NAMES):
-        query = sa.select(AlarmDraw.table).where(table.prediction_id.in_(prediction_ids[first : first + _MOST_NAMES]))
+        some = of_few_lengths(prediction_ids[first : first + _MOST_NAMES])
+        query = sa.select(AlarmDraw.table).where(table.prediction_id.in_(some))
         with storage_errors(engine), engine.connect() as connection:
             draws |= {row["prediction_id"]: AlarmDraw(**row) for row in connection.execute(query).mappings()}
     return draws

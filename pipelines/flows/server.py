@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from data_contracts.configuration.allocator import OF_THE_SYSTEM
 from data_contracts.configuration.sqlite_faults import find_faults, sqlite_remedy
 from data_contracts.errors import StorageError, UsageError
 from data_contracts.workspace import Workspace
@@ -68,7 +69,7 @@ def _server_process(port: int, *options: str) -> Iterator[None]:
             stdout=output,
             # A server that is ended while it starts writes tracebacks, which are of no use on a terminal.
             stderr=subprocess.STDOUT,
-            env={**os.environ, _API_URL: url},
+            env={**OF_THE_SYSTEM, **os.environ, _API_URL: url},
             # Ctrl-C is meant for this process, which still has to report to the server how its runs ended.
             start_new_session=True,
         ) as process,

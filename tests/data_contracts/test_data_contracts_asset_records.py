@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from data_contracts.overrides.accepted import accepted_overrides
 from data_contracts.records.answer_records import Answer, add_predictions
 from data_contracts.records.asset_records import (
     answers_of,
@@ -21,6 +22,7 @@ from data_contracts.records.asset_records import (
     predicted_alerts,
     stored_ids,
 )
+from data_contracts.records.draw_records import drawn_alerts, draws_of
 from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows
 from data_contracts.records.records import Prediction, open_records, predictions
 from data_contracts.records.shadow_records import ShadowPrediction, add_shadow_predictions, shadow_pairs
@@ -141,6 +143,26 @@ def test_ids_are_looked_up_in_blocks(records: sa.Engine, frame: pd.DataFrame) ->
     identifiers = [f"p{number:03d}" for number in range(1_500)]
     assert stored_ids(records, identifiers) == set(frame["prediction_id"])
     assert answers_of(records, identifiers) == {name: f'"{name}"' for name in identifiers[:600:2]}
+
+
+@pytest.mark.parametrize("records", ["sqlite"], indirect=True)
+def test_a_list_that_grows_makes_few_statements(records: sa.Engine, frame: pd.DataFrame) -> None:
+    """A connection keeps the last hundred texts, prepared: a page of ever more predictions must not fill it."""
+    identifiers, texts = sorted(frame["prediction_id"])[::-1], set[str]()
+    reads: list[Callable[[list[str]], object]] = [
+        lambda ids: find_predictions(records, ids),
+        lambda ids: answers_of(records, ids),
+        lambda ids: draws_of(records, ids),
+        lambda ids: drawn_alerts(records, ids, model_name="m", since=BEGIN, until=BEGIN + HOUR),
+        lambda ids: accepted_overrides(records, assets=ids, as_of=BEGIN),
+    ]
+    sa.event.listen(records, "before_cursor_execute", lambda *call: texts.add(str(call[2])))
+    for count in range(1, 300):
+        for read in reads:
+            read(identifiers[:count])
+    assert len(texts) <= 10 * len(reads)
+    for count in (1, 2, 3, 299):
+        assert find_predictions(records, identifiers[:count])["prediction_id"].tolist() == identifiers[:count][::-1]
 
 
 def test_the_last_outcomes_of_an_asset(records: sa.Engine) -> None:

@@ -32,6 +32,8 @@ GOOD = "failure_id,asset,event_time,known_time,mode\nf1,m1,2026-01-01T00:00:00Z,
 SCRIPT = """
 import contextlib, io, json, os, sqlite3, sys
 from pathlib import Path
+import psutil
+from data_contracts.configuration.allocator import OF_THE_SYSTEM
 from data_contracts.errors import ForewarnError
 from data_contracts.workspace import open_workspace
 from pipelines.cli import main
@@ -78,6 +80,8 @@ with temporary_server():
     outputs["prune"] = forewarn("prune", "now=2026-04-13")
     outputs["deliver"] = forewarn("deliver")
     outputs["runs"] = [(run.name, run.state_name) for run in runs()]
+    servers = [each for each in psutil.Process().children() if "pipelines.flows.prefect_child" in each.cmdline()]
+    outputs["allocator"] = [{name: each.environ()[name] for name in OF_THE_SYSTEM} for each in servers]
 with contextlib.closing(sqlite3.connect(root / "prefect" / "prefect.db")) as database:
     long_ago = "UPDATE flow_run SET end_time = '2020-01-01 00:00:00.000000'"
     with database:
@@ -195,6 +199,11 @@ def test_retrain_decides_and_promotes(outputs: dict[str, Any]) -> None:
     assert (result["challenger_version"], result["refit"]["version"], result["refit"]["champion"]) == (2, 3, True)
     assert Registry(outputs["workspace"]).champion("plant") == 3
     assert promotions(records, model_name="plant")["to_version"].tolist() == [1, 2, 3]
+
+
+def test_prefects_server_gives_back_what_it_frees(outputs: dict[str, Any]) -> None:
+    """It runs for months, and glibc reads how it is to when the process starts."""
+    assert outputs["allocator"] == [{"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}]
 
 
 def test_prefect_lives_in_the_workspace(outputs: dict[str, Any]) -> None:
