@@ -173,6 +173,18 @@ def endpoint(workspace: Workspace, registry: Registry, tmp_path_factory: pytest.
     yield from running(workspace, log, "--model", MODEL)
 
 
+@pytest.fixture
+def first_champion(registry: Registry, endpoint: Endpoint) -> None:
+    """Begin with version 1, whatever was before."""
+    registry.set_alias(MODEL, CHAMPION, 1)
+    for _ in range(600):
+        answer = endpoint.client.get("/model")
+        if answer.status_code == 200 and answer.json()["version"] == 1:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"version 1 does not answer: {answer.text}")
+
+
 @pytest.fixture(scope="session")
 def run_endpoint(registry: Registry) -> Callable[..., Any]:  # noqa: ARG001 - its tables have to be there
     """Return what runs the endpoint for as long as a `with` block."""

@@ -33,13 +33,6 @@ def eventually(condition: Callable[[], bool], seconds: float = 90.0) -> bool:
     return False
 
 
-@pytest.fixture
-def first_champion(registry: Registry, endpoint: Any, fleet: Any) -> None:
-    """Begin with version 1, whatever was before."""
-    registry.set_alias(fleet.model, CHAMPION, 1)
-    assert eventually(lambda: version(endpoint) == 1)
-
-
 def version(endpoint: Any) -> int | None:
     answer = endpoint.client.get("/model")
     return answer.json()["version"] if answer.status_code == 200 else None

@@ -119,6 +119,7 @@ def test_the_start_page_in_a_browser(endpoint: Any, browser: Browser) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("first_champion")
 @pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
 def test_a_request_is_tried_in_the_documentation(endpoint: Any, browser: Browser, width: int, scheme: Scheme) -> None:
     """Opened, filled in and sent, by the example that the document gives."""
@@ -139,6 +140,7 @@ def test_a_request_is_tried_in_the_documentation(endpoint: Any, browser: Browser
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("first_champion")
 def test_the_endpoint_shows_these_pages(endpoint: Any) -> None:
     """Not those that BentoML brings."""
     start = endpoint.client.get("/")

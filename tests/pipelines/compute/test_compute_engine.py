@@ -68,7 +68,7 @@ def test_every_job_reads_the_engine(
 
     monkeypatch.setenv("FOREWARN_COMPUTE_ADDRESS", "tcp://127.0.0.1:8786")
     root, now = str(plant.workspace.root), plant.at(100).isoformat()
-    commands = ["score", "monitor", "retrain", "backtest", "models reproduce 1", "models promote 1 --reason x --refit"]
+    commands = ["score", "monitor", "retrain", "backtest", "reproduce 1", "models promote 1 --reason x --refit"]
     for command in (*commands, "models baselines", "indicators backfill", "listen"):
         with pytest.raises(SystemExit) as exited:
             main([*command.split(), "--workspace", root])
