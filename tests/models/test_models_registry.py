@@ -397,7 +397,7 @@ def test_a_run_that_is_cut_off_does_not_stay_running(
     def stop(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(registry, "_log_model", stop)
+    monkeypatch.setattr("models.registry.registration.register._log_model", stop)
     with pytest.raises(error):
         registry.register(trained, revision=REVISION)
     client = registry._client

@@ -37,6 +37,9 @@ def stored(_template: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """Return a copy of the plant; whoever damages it puts back what was there."""
     root = tmp_path_factory.mktemp("damaged") / "plant"
     shutil.copytree(_template.root, root)
+    for name in (RECORDS, REGISTRY):
+        with closing(sqlite3.connect(root / name)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or what is damaged would be read from the log
     return root
 
 
