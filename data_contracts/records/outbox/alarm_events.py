@@ -85,13 +85,13 @@ def _any_alert(
 
 
 def _announced(connection: sa.Connection, alert: Prediction) -> dict[str, Any] | None:
-    """Return what was told of the latest alarm of the same asset and model."""
+    """Return the data of the latest event of an alarm of the same asset and model."""
     table = OutboxEvent.table.c
     query = sa.select(table.data).where(table.subject == alert.asset, table.kind == ALARM_OPENED)
     for (data,) in connection.execute(query.order_by(table.id.desc()).limit(_MOST_MODELS)):
         if data["model"] == alert.model_name:
-            told: dict[str, Any] = data
-            return told
+            latest: dict[str, Any] = data
+            return latest
     return None
 
 
