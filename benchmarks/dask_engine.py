@@ -128,6 +128,7 @@ def _indicators(workspace: Workspace, engine: DaskEngine | None) -> object:
     channels, features = ("vibration", "temperature"), ("mean", "maximum", "kurtosis")
     plan = IndicatorPlan(name=name, asset_type="pump", window="1h", features=features, channels=channels)
     like = find_telemetry_contract(workspace.contracts, "azure_machine")
+    assert like is not None
     measured = (*like.columns[:4], *(Column(channel, "number") for channel in channels))
     register(workspace.contracts, replace(like, name="telemetry_pump", asset_type="pump", columns=measured), now=START)
     made = define(workspace, plan, now=START)
