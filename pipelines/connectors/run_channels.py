@@ -14,6 +14,7 @@ from data_contracts.records.outbox.channel_counts import count_open
 from data_contracts.records.outbox.channel_homes import claim_channel, take_over_channels
 from data_contracts.records.outbox.event_kinds import KINDS
 from data_contracts.records.records import open_records
+from data_contracts.table_events.follow_tables import add_table_events
 from data_contracts.twin_state.command_switch import commands_home
 from data_contracts.workspace import Workspace
 from pipelines.connectors.channel_settings import FOLDER, Channel, channel_names, read_channel
@@ -57,6 +58,7 @@ class OutboxRun:
 def deliver_all(workspace: Workspace, names: Sequence[str] | None, *, stopping: Stop) -> OutboxRun:
     """Send what is due by some channels, or all; `ModelError` where another process delivers by one of them."""
     channels = _channels(workspace, names)
+    add_table_events(workspace, open_records(workspace.records_url), _now())
     return OutboxRun(tuple(_deliver(workspace, name, channel, stopping) for name, channel in channels.items()))
 
 

@@ -6,6 +6,8 @@ ALARM_OPENED = "alarm.opened"
 ALARM_ACKNOWLEDGED = "alarm.acknowledged"
 ALARM_SILENCED = "alarm.silenced"
 ALARM_MARK_WITHDRAWN = "alarm.mark_withdrawn"
+FINDING_REPORTED = "finding.reported"
+DATA_QUARANTINED = "data.quarantined"
 MODEL_PROMOTED = "model.promoted"
 DECISION_MADE = "decision.made"
 KINDS = (
@@ -13,6 +15,8 @@ KINDS = (
     ALARM_ACKNOWLEDGED,
     ALARM_SILENCED,
     ALARM_MARK_WITHDRAWN,
+    FINDING_REPORTED,
+    DATA_QUARANTINED,
     MODEL_PROMOTED,
     DECISION_MADE,
 )
