@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from data_contracts.records.record_schema import Code, Instant, Record, Text
 
-RETRYING, DELIVERED, DEAD = "retrying", "delivered", "dead"
+RETRYING, DELIVERED, DEAD, SILENCED = "retrying", "delivered", "dead", "silenced"
 """The states of a delivery; an event without one has not been tried."""
 
 
