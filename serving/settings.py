@@ -92,6 +92,8 @@ class Settings(EnvironmentSettings):
     """How far ahead of this machine's clock a caller's may be, in seconds."""
     auth: Literal["auto", "on", "off"] = "auto"
     """Whether tokens are required; "auto": unless only this machine can connect."""
+    deliver: Literal["on", "off"] = "on"
+    """Whether a process beside the workers sends events by the workspace's channels, where it has any."""
     rate_per_second: _Rate = 1_000.0
     """How many requests a second one caller may send; 0 for any number."""
     stale_after: Annotated[str, AfterValidator(_check_duration), WithJsonSchema(_DURATION)] = ""

@@ -1,10 +1,10 @@
-"""Delivery by the channels of a workspace, once or for as long as a process runs."""
+"""Delivery by the channels of a workspace."""
 
 import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
@@ -14,24 +14,20 @@ from data_contracts.records.outbox.channel_counts import count_open
 from data_contracts.records.outbox.channel_homes import claim_channel, take_over_channels
 from data_contracts.records.outbox.event_kinds import KINDS
 from data_contracts.records.records import open_records
+from data_contracts.table_events.follow_tables import add_table_events
 from data_contracts.twin_state.command_switch import commands_home
 from data_contracts.workspace import Workspace
 from pipelines.connectors.channel_settings import FOLDER, Channel, channel_names, read_channel
 from pipelines.connectors.deliver import DeliverResult, Stop, deliver
+from pipelines.connectors.messages.addresses import Reached
+from pipelines.connectors.messages.deliver_messages import deliver_messages, open_people
 from pipelines.connectors.webhook import open_webhook
+from pipelines.settings.settings import read_settings
 
 SOURCE_VARIABLE = "FOREWARN_EVENT_SOURCE"
 """The environment variable with the URI that events name as their source."""
 _SOURCE = "/forewarn"
 _LEASE_LIFE = pd.Timedelta(seconds=30)
-_LOOK_EVERY_S = 1.0
-
-
-class Waiting(Stop, Protocol):
-    """Asks whether to stop, and waits."""
-
-    def wait(self, timeout: float) -> bool:
-        """Wait for so many seconds at most; return whether to stop."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +52,14 @@ class OutboxRun:
 
 def deliver_all(workspace: Workspace, names: Sequence[str] | None, *, stopping: Stop) -> OutboxRun:
     """Send what is due by some channels, or all; `ModelError` where another process delivers by one of them."""
-    channels = _channels(workspace, names)
-    return OutboxRun(tuple(_deliver(workspace, name, channel, stopping) for name, channel in channels.items()))
-
-
-def follow_outbox(workspace: Workspace, names: Sequence[str] | None, *, stopping: Waiting) -> OutboxRun:
-    """Send what is due by some channels, or all, again and again until `stopping` is set; return what was done."""
-    channels = _channels(workspace, names)
-    done = {name: DeliverResult(name) for name in channels}
-    while not stopping.is_set():
-        for name, channel in channels.items():
-            now = _deliver(workspace, name, channel, stopping)
-            if now.withheld and not done[name].withheld:
-                sys.stderr.write(f"{now.sentence}\n")
-            done[name] = done[name].and_then(now)
-        stopping.wait(_LOOK_EVERY_S)
-    return OutboxRun(tuple(done.values()))
+    channels = chosen_channels(workspace, names)
+    add_table_events(workspace, open_records(workspace.records_url), present())
+    return OutboxRun(tuple(deliver_by(workspace, name, channel, {}, stopping) for name, channel in channels.items()))
 
 
 def take_over(workspace: Workspace) -> Mapping[str, int]:
     """Have this workspace deliver by the channels that it is a copy with; count what is now a dead letter of each."""
-    kinds, now = channel_kinds(workspace), _now()
+    kinds, now = channel_kinds(workspace), present()
     return take_over_channels(open_records(workspace.records_url), commands_home(workspace), kinds, now)
 
 
@@ -103,7 +86,7 @@ def channel_states(workspace: Workspace) -> list[dict[str, Any]]:
     return states
 
 
-def _channels(workspace: Workspace, names: Sequence[str] | None) -> Mapping[str, Channel]:
+def chosen_channels(workspace: Workspace, names: Sequence[str] | None) -> Mapping[str, Channel]:
     """Read the files of the channels before anything is sent."""
     chosen = channel_names(workspace.root) if names is None else tuple(dict.fromkeys(names))
     if not chosen:
@@ -112,18 +95,36 @@ def _channels(workspace: Workspace, names: Sequence[str] | None) -> Mapping[str,
     return {name: read_channel(workspace.root, name) for name in chosen}
 
 
-def _deliver(workspace: Workspace, name: str, channel: Channel, stopping: Stop) -> DeliverResult:
+def deliver_by(workspace: Workspace, name: str, channel: Channel, reached: Reached, stopping: Stop) -> DeliverResult:
+    """Send what is due by one channel, unless another workspace does; `ModelError` where another process does."""
     records, lease = open_records(workspace.records_url), f"deliver/{name}"
-    if not claim_channel(records, name, commands_home(workspace), _now()):
+    if not claim_channel(records, name, commands_home(workspace), present()):
         return DeliverResult(name, withheld=True)
     release_if_dead(records, lease)
-    source = os.environ.get(SOURCE_VARIABLE, _SOURCE)
     with (
-        open_webhook(channel.webhook, workspace.root, source) as target,
+        _opened(workspace, channel, reached) as send,
         hold_lease(records, lease, f"delivery by {name}", ttl=_LEASE_LIFE),
     ):
-        return deliver(records, name, channel, target, channel.kinds_of(KINDS), clock=_now, stopping=stopping)
+        return send(records, name, channel, channel.kinds_of(KINDS), stopping)
 
 
-def _now() -> pd.Timestamp:
+@contextmanager
+def _opened(workspace: Workspace, channel: Channel, reached: Reached) -> Iterator[Callable[..., DeliverResult]]:
+    """Read what a channel needs, and yield what sends by it."""
+    root = workspace.root
+    if channel.webhook is not None:
+        source = os.environ.get(SOURCE_VARIABLE, _SOURCE)
+        with open_webhook(channel.webhook, root, source) as target:
+            yield lambda records, name, channel, kinds, stopping: deliver(
+                records, name, channel, target, kinds, clock=present, stopping=stopping
+            )
+    elif channel.message is not None:
+        people = open_people(channel.message, root, read_settings(workspace, os.environ).link.endpoint, reached)
+        yield lambda records, name, channel, kinds, stopping: deliver_messages(
+            records, name, channel, people, kinds, clock=present, stopping=stopping
+        )
+
+
+def present() -> pd.Timestamp:
+    """Return the time."""
     return pd.Timestamp.now("UTC").as_unit("us")

@@ -23,6 +23,7 @@ from features.setting_types import format_setting
 from models.diagnosis.diagnosis_types import Limits
 from models.hold_back.policy import PolicySettings
 from models.retraining.promotion_rules import PromotionRules
+from pipelines.settings.links import LinkSettings
 from pipelines.settings.sections import (
     AuditSettings,
     ComputeSettings,
@@ -77,6 +78,7 @@ class Settings(EnvironmentSettings):
     live: LiveSettings = LiveSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     retention: RetentionSettings = RetentionSettings()
+    link: LinkSettings = LinkSettings()
 
     def with_section(self, name: str, **changes: Any) -> "Settings":
         """Derive the same settings with some keys of a section changed."""

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -97,14 +98,28 @@ def test_an_event_arrives_as_a_signed_cloud_event(workspace: Workspace, receiver
 
 
 def test_a_receiver_that_is_down_gets_everything_in_order_afterwards(workspace: Workspace, receiver: Receiver) -> None:
-    """For an hour it answers 503: few attempts are made, nothing is given up, and then each event arrives once."""
-    records = write_events(workspace, *("m1", "m2", "m3", "m4", "m5") * 4)
+    """For an hour nobody listens, and then it answers 503: few attempts are made, none is given up, each arrives once.
+
+    Events that are written meanwhile wait behind those of before.
+    """
+    records = write_events(workspace, *("m1", "m2", "m3", "m4", "m5") * 2)
     receiver.answer = lambda _: (503, {"retry-after": "240"})
-    now, tried = T, 0
+    now, tried, half = T, 0, T + pd.Timedelta(minutes=30)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # nobody else takes the port, and nobody listens on it
+        write_channel(workspace, f'url = "http://127.0.0.1:{held.getsockname()[1]}/"')
+        while now < half:
+            tried += run(workspace, now).retrying
+            now += pd.Timedelta(minutes=2)
+    assert tried < 5 * 16
+    assert outbox_frame(records, "eam", state="retrying")["problem"].str.startswith("ConnectError").all()
+    write_channel(workspace, f'url = "{receiver.url}"')
+    write_events(workspace, *("m1", "m2", "m3", "m4", "m5") * 4)  # ten of them are there already
+    tried = 0
     while now < T + pd.Timedelta(hours=1):
         tried += run(workspace, now).retrying
         now += pd.Timedelta(minutes=2)
-    assert len(receiver.refused) == tried < 5 * 16
+    assert 0 < len(receiver.refused) == tried < 5 * 16
     assert set(outbox_frame(records, "eam")["state"]) == {"waiting", "retrying"}
     receiver.answer = lambda _: (200, {})
     while due_events(records, "eam", KINDS, now + pd.Timedelta(minutes=5), 1):
