@@ -6,6 +6,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_contracts.records.access.access_records import PageAction
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.expiry.expired_rows import KeptUntil, delete_expired_rows, expired_rows
 from data_contracts.records.outcome_records import OutcomeRow
@@ -68,11 +69,14 @@ def test_what_is_deleted_is_old_and_free(
             for revision, state in enumerate(states.split()):
                 connection.execute(OutcomeRow.table.insert(), _outcome(asset, version, state, revision))
         insert_records(connection, [Reply("old", "r", "{}", NOW - 8 * DAY), Reply("new", "r", "{}", NOW)])
-    until = KeptUntil(NOW - kept_predictions * DAY, NOW - kept_answers * DAY, NOW - kept_predictions * DAY, NOW - DAY)
+        done = [PageAction(at, "maria", "sign-in", None, "done", 303, "r") for at in (NOW - 8 * DAY, NOW)]
+        insert_records(connection, done)
+    until = KeptUntil(NOW - kept_predictions * DAY, NOW - kept_answers * DAY, NOW - kept_predictions * DAY, NOW - DAY, NOW - DAY)
     counted = expired_rows(engine, until, KEPT)
     assert delete_expired_rows(engine, until, KEPT) == counted
     for record in (Prediction, Answer, ShadowPrediction):
         stored = read_frame(engine, record.table.select())
         assert set(stored["prediction_id"]) == left[record.table.name], record.table.name
     assert read_frame(engine, Reply.table.select())["key"].tolist() == ["new"]
+    assert read_frame(engine, PageAction.table.select())["at"].tolist() == [NOW]
     assert set(expired_rows(engine, until, KEPT).values()) == {0}

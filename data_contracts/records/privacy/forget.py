@@ -11,6 +11,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.configuration.sqlite_urls import sqlite_file
+from data_contracts.records.access.access_records import PageAction
 from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
 from data_contracts.records.record_types import Decision, ForgottenNames, MonitorRun, Promotion
 from data_contracts.records.records import insert_records, storage_errors
@@ -24,6 +25,7 @@ _COLUMNS: Final = (
     (TwinEntry.table, ("actor", "reason", "rejection")),
     (OutboxEvent.table, ("data",)),
     (Delivery.table, ("problem",)),
+    (PageAction.table, ("actor", "subject")),
 )
 """The columns that people write, or that tell of what they did."""
 
