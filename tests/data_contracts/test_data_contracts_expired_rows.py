@@ -71,7 +71,9 @@ def test_what_is_deleted_is_old_and_free(
         insert_records(connection, [Reply("old", "r", "{}", NOW - 8 * DAY), Reply("new", "r", "{}", NOW)])
         done = [PageAction(at, "maria", "sign-in", None, "done", 303, "r") for at in (NOW - 8 * DAY, NOW)]
         insert_records(connection, done)
-    until = KeptUntil(NOW - kept_predictions * DAY, NOW - kept_answers * DAY, NOW - kept_predictions * DAY, NOW - DAY, NOW - DAY)
+    until = KeptUntil(
+        NOW - kept_predictions * DAY, NOW - kept_answers * DAY, NOW - kept_predictions * DAY, NOW - DAY, NOW - DAY
+    )
     counted = expired_rows(engine, until, KEPT)
     assert delete_expired_rows(engine, until, KEPT) == counted
     for record in (Prediction, Answer, ShadowPrediction):

@@ -23,9 +23,7 @@ class OpenSession:
     scopes: frozenset[str]
 
 
-def open_session(
-    engine: sa.Engine, token: str, *, at: pd.Timestamp, idle: pd.Timedelta, longest: pd.Timedelta
-) -> str:
+def open_session(engine: sa.Engine, token: str, *, at: pd.Timestamp, idle: pd.Timedelta, longest: pd.Timedelta) -> str:
     """Open a session of a token, by its name, and return its secret; sessions that are over are deleted."""
     secret, table = secrets.token_urlsafe(_RANDOM_BYTES), PageSession.table
     row = PageSession(_digest(secret), token, created_at=at, used_at=at, ends_at=at + longest)
