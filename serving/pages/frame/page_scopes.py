@@ -57,8 +57,18 @@ def form_scopes(path: str) -> tuple[str, ...]:
     return _scopes(_FORMS, path)
 
 
+def is_listed(path: str) -> bool:
+    """Tell whether the table says who may send a form to a route; if it does not, that is the admin alone."""
+    return _longest(_FORMS, path) is not None
+
+
 def _scopes(table: Mapping[str, tuple[str, ...]], path: str) -> tuple[str, ...]:
-    """Return what is said of the longest beginning of a path."""
+    found = _longest(table, path)
+    return ("admin",) if found is None else found
+
+
+def _longest(table: Mapping[str, tuple[str, ...]], path: str) -> tuple[str, ...] | None:
+    """Return what a table says of the longest beginning of a path; None if of none."""
     parts = _FIELD.sub("{}", path).split("/")
     beginnings = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
-    return next((table[each] for each in beginnings if each in table), ("admin",))
+    return next((table[each] for each in beginnings if each in table), None)
