@@ -198,9 +198,12 @@ def _token_check_limiter() -> CapacityLimiter:
 
 
 def without_version(scope: Scope) -> Scope:
-    """Return a request of ``/v1/predict`` as one of ``/predict``: the paths from before there were versions stay."""
+    """Return a request of ``/v1/predict`` as one of ``/predict``: the paths from before there were versions stay.
+
+    Pages have one path each: by that a proxy knows whom to ask to sign in.
+    """
     path: str = scope["path"]
-    if not path.startswith(_VERSION + "/"):
+    if not path.startswith(_VERSION + "/") or is_page(path.removeprefix(_VERSION)):
         return scope
     raw: bytes = scope.get("raw_path") or path.encode()
     return {**scope, "path": path.removeprefix(_VERSION), "raw_path": raw.removeprefix(_VERSION.encode())}

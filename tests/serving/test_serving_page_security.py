@@ -1,4 +1,4 @@
-"""Every page that the endpoint has, by its own table of routes: who may see it, who may send what, and what it shows."""
+"""Every page that the endpoint has, by its own table of routes: who may see it, who may send what, what it shows."""
 
 import re
 import shutil
