@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ from data_contracts.records.tokens import create_token
 from data_contracts.workspace import Workspace
 from models.registry.registry import CHAMPION, Registry
 from serving.worker_context import now
+from tests.browser import NARROW, Browser
 from tests.oauth2_proxy import COOKIE, PROVIDER, running_oauth2_proxy
 from tests.otlp_collector import CollectedSpan, Collector, running_collector
 
@@ -257,6 +259,34 @@ def test_people_sign_in_at_a_proxy(proxy: str, certificate: Path, operated: Any,
             answer = elsewhere.get("/ui/unknown", headers={**forged, **more})
             assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
             assert "X-Auth-Request-Email" in answer.json()["found"]
+
+
+@pytest.mark.slow
+def test_somebody_signs_in_with_a_keyboard(operated: Any, workspace: Workspace, browser: Browser) -> None:
+    """Is led to where she wanted, stays signed in when she follows a link in a mail, and signs out."""
+    token = create_token(open_records(workspace.records_url), "maria.huber", ["report"], at=now())
+    browser.check(f"{operated.url}/ui/sign-in")
+    wanted = f"{operated.url}/ui/machines/azure-07?days=3"
+    with browser.open(wanted, NARROW, "dark") as opened:
+        page = opened.page
+        assert urlsplit(page.url).path == "/ui/sign-in"
+        page.keyboard.type("fw_mistyped")  # the field has the focus
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[role=alert]")
+        page.keyboard.type(token)
+        page.keyboard.press("Enter")
+        page.wait_for_url(wanted)
+        assert "Signed in as maria.huber" in page.inner_text(".viewer")
+        # As from a mail: from another site the browser sends no cookie.
+        page.goto(f"data:text/html,<a href='{wanted}'>the machine</a>")
+        page.click("a")
+        page.wait_for_url(wanted)
+        assert "Signed in as maria.huber" in page.inner_text(".viewer")
+        page.click(".viewer button")
+        page.wait_for_selector(".notice")
+        page.goto(wanted)
+        assert urlsplit(page.url).path == "/ui/sign-in"
+        assert not opened.leaving()
 
 
 def free_port() -> int:

@@ -6,20 +6,19 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from serving.http import request_context
 from serving.http.errors import ApiError
-from serving.http.middleware import RequestMiddleware
 from serving.pages.frame.form_tokens import token_of
 from serving.pages.frame.formats import Formats
 from serving.pages.frame.forms import Form
 from serving.pages.frame.page_request import PageRequest
 from serving.pages.frame.show import Done, _environment, form_route, page_route
 from serving.pages.frame.texts import LANGUAGES, catalogue
+from serving.pages.frame.viewer import Viewer
 from serving.settings import Settings
-from tests.serving.page_client import OWN_PAGE, send_form
+from tests.serving.page_client import OWN_PAGE, page_app, page_client, send_form
 
 
 def _fields(text: str) -> set[str]:
@@ -58,8 +57,7 @@ def client() -> TestClient:
         return SimpleNamespace(settings=Settings())
 
     routes = [page_route("/ui/page", worker, fail), form_route("/ui/form", worker, act)]
-    app = RequestMiddleware(Starlette(routes=routes), Settings(auth="off"), None)
-    return TestClient(app, follow_redirects=False)
+    return TestClient(page_app(routes), follow_redirects=False)
 
 
 def test_an_error_is_a_page_in_the_viewers_language(client: TestClient) -> None:
@@ -93,6 +91,28 @@ def test_a_form_is_taken_from_our_own_pages_only(client: TestClient) -> None:
     assert client.post("/ui/form", data=token, headers=OWN_PAGE).status_code == 403
     assert send_form(client, "/ui/form", {"note": " "}).status_code == 422
     assert client.post("/ui/form", json={"note": "ok"}, headers=OWN_PAGE).status_code == 415
+
+
+def test_who_may_not_send_a_form_is_not_offered_it_and_refused() -> None:
+    """By one table, for the page and for the request."""
+
+    def worker() -> Any:
+        return SimpleNamespace(settings=Settings())
+
+    def act(_worker: Any, asked: PageRequest, _form: Form) -> Done:
+        return Done(f"/ui/{asked.viewer.name}")
+
+    routes = [form_route("/ui/alarms/x", worker, act), form_route("/ui/unlisted", worker, act)]
+    for scopes, path, may in (
+        ({"report"}, "/ui/alarms/x", True),
+        ({"predict"}, "/ui/alarms/x", False),
+        ({"predict", "report", "override"}, "/ui/unlisted", False),
+        ({"admin"}, "/ui/unlisted", True),
+        (None, "/ui/unlisted", True),
+    ):
+        answer = page_client(routes, scopes).post(path, follow_redirects=False)
+        assert answer.status_code == (303 if may else 403), (scopes, path)
+        assert Viewer("maria", None if scopes is None else frozenset(scopes)).may_send(path) == may
 
 
 def test_every_form_of_a_template_has_the_token() -> None:
