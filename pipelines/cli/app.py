@@ -131,6 +131,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tokens.create": ("pipelines.commands.tokens:create", "Create a token for a program that calls the endpoint."),
     "tokens.list": ("pipelines.commands.tokens:listed", "List the tokens with their scopes."),
     "tokens.revoke": ("pipelines.commands.tokens:revoke", "Revoke a token for good."),
+    "actions.list": (
+        "pipelines.commands.housekeeping.actions:listed",
+        "List who changed what by the endpoint's pages.",
+    ),
     "twins.list": ("pipelines.commands.twins.twins:listed", "List the assets with the revisions of their states."),
     "twins.show": (
         "pipelines.commands.twins.twins:show",
@@ -213,6 +217,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 GROUPS = {
+    "actions": "Who changed what by the endpoint's pages.",
     "assets": "Plants, lines, machines and components.",
     "indicators": "Features of short windows of high-rate telemetry.",
     "audits": "Inspect assets without an alert.",

@@ -191,6 +191,8 @@ class RetentionSettings:
     events: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long events of the outbox are kept, those of alarms since their claim ended; what a channel has still to
     deliver is kept longer. "all" for ever."""
+    actions: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long it is kept who changed what by the endpoint's pages; "all" for ever."""
     flow_runs: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long ended runs of flows are kept with their logs, in Prefect's database in the workspace; "all" for ever."""
 

@@ -1,16 +1,28 @@
 """The routes of all pages for people."""
 
+from typing import TYPE_CHECKING
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from serving.http.callers.sign_in import SignIn
+from serving.http.errors import NOT_FOUND, ApiError
 from serving.http.responses import respond_in_thread
-from serving.pages.frame.show import Worker
+from serving.pages.frame.page_request import PageRequest
+from serving.pages.frame.show import Page, Worker, page_route
 from serving.pages.frame.static_files import static_file
+from serving.pages.sign_in import routes as sign_in_routes
+
+if TYPE_CHECKING:
+    from serving.worker_context import WorkerContext
 
 
-def routes(worker: Worker) -> list[Route]:
-    """Build the routes; the worker is looked up on each request, for it starts after the routes."""
+def routes(worker: Worker, sign_in: SignIn | None = None) -> list[Route]:
+    """Build the routes; the worker is looked up on each request, for it starts after the routes.
+
+    `sign_in` is None where nobody has to.
+    """
 
     async def get_file(request: Request) -> Response:
         """Return a file that the pages load."""
@@ -23,4 +35,10 @@ def routes(worker: Worker) -> list[Route]:
     return [
         Route("/ui", get_first),
         Route("/ui/static/{name}", get_file),
+        *sign_in_routes.routes(worker, sign_in),
+        page_route("/ui/{unknown:path}", worker, _unknown_page),  # the last: a browser is answered with a page
     ]
+
+
+def _unknown_page(_worker: "WorkerContext", _asked: PageRequest) -> Page:
+    raise ApiError(NOT_FOUND, None, "an unknown page", "one that the navigation names", "Begin at /ui/fleet")

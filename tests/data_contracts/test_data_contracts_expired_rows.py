@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.alarm_marks.marks import acknowledge, silence
+from data_contracts.records.access.access_records import PageAction
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.expiry.expired_rows import KeptUntil, delete_expired_rows, expired_rows
 from data_contracts.records.outcome_records import OutcomeRow
@@ -72,13 +73,17 @@ def test_what_is_deleted_is_old_and_free(
             for revision, state in enumerate(states.split()):
                 connection.execute(OutcomeRow.table.insert(), _outcome(asset, version, state, revision))
         insert_records(connection, [Reply("old", "r", "{}", NOW - 8 * DAY), Reply("new", "r", "{}", NOW)])
+        done = [PageAction(at, "maria", "sign-in", None, "done", 303, "r") for at in (NOW - 8 * DAY, NOW)]
+        insert_records(connection, done)
     for asset, at in marked:
         acknowledge(engine, model_name="m", asset=asset, began=at, actor="ada", at=at)
     if marked:
         asset, at = next(iter(marked))
         lasting = {"reason": "parts", "at": at, "expires_at": NOW + DAY}
         silence(engine, model_name="m", asset=asset, began=at, actor="ada", **lasting)
-    until = KeptUntil(NOW - kept_predictions * DAY, NOW - kept_answers * DAY, NOW - kept_predictions * DAY, NOW - DAY)
+    until = KeptUntil(
+        NOW - kept_predictions * DAY, NOW - kept_answers * DAY, NOW - kept_predictions * DAY, NOW - DAY, NOW - DAY
+    )
     counted = expired_rows(engine, until, KEPT)
     assert delete_expired_rows(engine, until, KEPT) == counted
     for record in (Prediction, Answer, ShadowPrediction):
@@ -88,4 +93,5 @@ def test_what_is_deleted_is_old_and_free(
     kept = [mark for mark, stays in marked.items() if stays] + list(marked)[:1]
     assert sorted(zip(marks["asset"], marks["began"], strict=True)) == sorted(kept)
     assert read_frame(engine, Reply.table.select())["key"].tolist() == ["new"]
+    assert read_frame(engine, PageAction.table.select())["at"].tolist() == [NOW]
     assert set(expired_rows(engine, until, KEPT).values()) == {0}

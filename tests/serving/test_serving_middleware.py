@@ -22,7 +22,8 @@ from starlette.routing import Route
 
 from data_contracts.errors import StorageError
 from data_contracts.records.records import open_records
-from data_contracts.records.tokens import TokenFinder, create_token, find_token, revoke_token
+from data_contracts.records.records_handle import RecordsHandle
+from data_contracts.records.tokens import create_token, find_token, revoke_token
 from serving.http import request_context
 from serving.http.callers.authentication import Authenticator, tokens_needed
 from serving.http.callers.rate_limits import RateLimit
@@ -385,10 +386,10 @@ def test_a_timeout_is_503_with_retry_after() -> None:
 def test_tokens_are_looked_up_in_the_records_as_they_are_now(tmp_path: Path) -> None:
     """A file restored from a backup is another file: what was revoked in it is revoked."""
     path = tmp_path / "records.db"
-    finder = TokenFinder(f"sqlite:///{path}", 2.0)
+    handle = RecordsHandle(f"sqlite:///{path}", 2.0)
     first = open_records(f"sqlite:///{path}")
     secret = create_token(first, "scheduler", ["predict"], at=now())
-    assert finder(secret, now()) is not None
+    assert find_token(handle.engine(), secret, at=now()) is not None
     first.dispose()
     backup = tmp_path / "backup.db"
     with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
@@ -397,7 +398,7 @@ def test_tokens_are_looked_up_in_the_records_as_they_are_now(tmp_path: Path) -> 
         (tmp_path / name).unlink(missing_ok=True)
     backup.rename(path)
     revoke_token(open_records(f"sqlite:///{path}"), "scheduler", at=now())
-    assert finder(secret, now()) is None
+    assert find_token(handle.engine(), secret, at=now()) is None
 
 
 def test_a_request_that_was_given_up_stops_computing() -> None:

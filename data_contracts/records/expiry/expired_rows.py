@@ -8,6 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.records.alarm_marks.mark_records import AlarmMark
+from data_contracts.records.access.access_records import PageAction
 from data_contracts.records.record_types import (
     AlarmDraw,
     Answer,
@@ -26,6 +27,7 @@ _TIMES = {
     ShadowPrediction.table.name: "as_of",
     Reply.table.name: "at",
     AlarmMark.table.name: "began",
+    PageAction.table.name: "at",
 }
 
 
@@ -37,6 +39,7 @@ class KeptUntil:
     answers: pd.Timestamp | None = None  # by when they were made
     shadow: pd.Timestamp | None = None  # by cut-off
     idempotency_keys: pd.Timestamp | None = None
+    actions: pd.Timestamp | None = None
 
 
 def expired_rows(engine: sa.Engine, until: KeptUntil, kept: Collection[tuple[str, int]]) -> dict[str, int]:
@@ -91,6 +94,8 @@ def _conditions(until: KeptUntil, kept: Collection[tuple[str, int]]) -> Mapping[
         conditions[ShadowPrediction.table] = sa.and_(shadow.as_of <= until.shadow, _of_no(kept, shadow))
     if until.idempotency_keys is not None:
         conditions[Reply.table] = Reply.table.c.at <= until.idempotency_keys
+    if until.actions is not None:
+        conditions[PageAction.table] = PageAction.table.c.at <= until.actions
     return conditions
 
 
