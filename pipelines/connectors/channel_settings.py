@@ -13,9 +13,11 @@ from data_contracts.configuration.places import read_toml
 from data_contracts.configuration.values import WrongValueError, build, configuration
 from data_contracts.errors import UsageError, did_you_mean
 from features.setting_types import Glob, PositiveDuration
+from pipelines.connectors.sap_section import SAP_KINDS, SapSection
 
 FOLDER = "channels"
 """The folder of a workspace with a TOML file for each channel; its name is the channel's."""
+_TARGETS = ("webhook", "sap")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -40,7 +42,10 @@ class WebhookSection:
 class Channel:
     """Which events go out, and where to."""
 
-    webhook: WebhookSection
+    webhook: WebhookSection | None = None
+    """An address that takes events as CloudEvents."""
+    sap: SapSection | None = None
+    """An SAP system that takes alarms as maintenance notifications."""
     kinds: tuple[Glob, ...] = ("*",)
     """Glob patterns of the kinds of events that go out, such as "alarm.*"."""
     give_up_after: PositiveDuration = pd.Timedelta(days=3)
@@ -52,10 +57,16 @@ class Channel:
         """Check that some event can go out."""
         if not self.kinds:
             raise WrongValueError("kinds", "is empty", "patterns of kinds of events")
+        given = [name for name in _TARGETS if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = f"is there beside {' and '.join(given[:-1])}" if given else "is missing"
+            expected = f"one section that says where events go: {', '.join(f'[{name}]' for name in _TARGETS)}"
+            raise WrongValueError(given[-1] if given else _TARGETS[0], found, expected)
 
     def kinds_of(self, known: Sequence[str]) -> tuple[str, ...]:
         """Return the kinds of events that go out."""
-        return tuple(kind for kind in known if any(fnmatchcase(kind, pattern) for pattern in self.kinds))
+        taken = known if self.sap is None else [kind for kind in known if kind in SAP_KINDS]
+        return tuple(kind for kind in taken if any(fnmatchcase(kind, pattern) for pattern in self.kinds))
 
 
 def channel_names(root: Path) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pandas as pd
 
 from data_contracts.errors import UsageError
-from data_contracts.records.leases import hold_lease, release_if_dead
+from data_contracts.records.leases import HeldLease, hold_lease, release_if_dead
 from data_contracts.records.outbox.channel_counts import count_open
 from data_contracts.records.outbox.channel_homes import claim_channel, take_over_channels
 from data_contracts.records.outbox.event_kinds import KINDS
@@ -17,7 +18,9 @@ from data_contracts.records.records import open_records
 from data_contracts.twin_state.command_switch import commands_home
 from data_contracts.workspace import Workspace
 from pipelines.connectors.channel_settings import FOLDER, Channel, channel_names, read_channel
-from pipelines.connectors.deliver import DeliverResult, Stop, deliver
+from pipelines.connectors.deliver import DeliverResult, Stop, Target, deliver
+from pipelines.connectors.sap.channels import sap_section
+from pipelines.connectors.sap.target import open_sap
 from pipelines.connectors.webhook import open_webhook
 
 SOURCE_VARIABLE = "FOREWARN_EVENT_SOURCE"
@@ -117,12 +120,19 @@ def _deliver(workspace: Workspace, name: str, channel: Channel, stopping: Stop) 
     if not claim_channel(records, name, commands_home(workspace), _now()):
         return DeliverResult(name, withheld=True)
     release_if_dead(records, lease)
-    source = os.environ.get(SOURCE_VARIABLE, _SOURCE)
     with (
-        open_webhook(channel.webhook, workspace.root, source) as target,
-        hold_lease(records, lease, f"delivery by {name}", ttl=_LEASE_LIFE),
+        hold_lease(records, lease, f"delivery by {name}", ttl=_LEASE_LIFE) as held,
+        _open_target(workspace, name, channel, held) as target,
     ):
         return deliver(records, name, channel, target, channel.kinds_of(KINDS), clock=_now, stopping=stopping)
+
+
+def _open_target(workspace: Workspace, name: str, channel: Channel, lease: HeldLease) -> AbstractContextManager[Target]:
+    """Open where a channel's events go."""
+    if channel.webhook is not None:
+        return open_webhook(channel.webhook, workspace.root, os.environ.get(SOURCE_VARIABLE, _SOURCE))
+    records = open_records(workspace.records_url)
+    return open_sap(sap_section(channel), workspace.root, records, name, check=lease.check, clock=_now)
 
 
 def _now() -> pd.Timestamp:

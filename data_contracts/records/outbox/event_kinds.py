@@ -3,9 +3,10 @@
 import uuid
 
 ALARM_OPENED = "alarm.opened"
+WORK_PLANNED = "work.planned"
 MODEL_PROMOTED = "model.promoted"
 DECISION_MADE = "decision.made"
-KINDS = (ALARM_OPENED, MODEL_PROMOTED, DECISION_MADE)
+KINDS = (ALARM_OPENED, WORK_PLANNED, MODEL_PROMOTED, DECISION_MADE)
 
 # The namespace of the ids; another one would have receivers take events that they know for new ones.
 _NAMESPACE = uuid.UUID("5d1f7f0e-3c42-5b0a-9a55-8a0d8f4f6b27")
