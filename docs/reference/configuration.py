@@ -6,6 +6,7 @@ from data_contracts.configuration.reference import reference
 from data_contracts.configuration.schemas import json_schema
 from data_contracts.contract.contract_schema import contract_schema, layout_schema
 from models.experiment.experiment import Experiment
+from pipelines.connectors.channel_settings import Channel
 from pipelines.live.mtconnect.mtconnect_settings import MtconnectMapping
 from pipelines.live.opcua.opcua_settings import OpcuaMapping
 from pipelines.settings.settings import Settings
@@ -16,10 +17,10 @@ PAGE = Path(__file__).with_suffix(".md")
 _INTRODUCTION = """\
 # Configuration
 
-Every key of an experiment, of a workspace's settings, of the endpoint's settings, of a bridge's mapping and of a
-contract. This page is generated from the models that read them (`make reference`); `forewarn schema experiment`,
-`settings`, `opcua`, `mtconnect` or `contract` prints the same as a JSON Schema, by which an editor completes and checks
-a file.
+Every key of an experiment, of a workspace's settings, of the endpoint's settings, of a channel, of a bridge's mapping
+and of a contract. This page is generated from the models that read them (`make reference`); `forewarn schema
+experiment`, `settings`, `opcua`, `mtconnect` or `contract` prints the same as a JSON Schema, by which an editor
+completes and checks a file.
 
 A duration is a number and a unit such as `"72h"`; `"start"` reaches back to an asset's first reading. A time without a
 zone is UTC. Where the contract of an experiment's telemetry counts cycles (`clock: cycle`), `"30 cycles"` is a duration
@@ -43,6 +44,12 @@ _PARTS = (
         "Each is an environment variable, `FOREWARN_SERVE_` and the name in capitals; that of the workspace is\n"
         "`FOREWARN_WORKSPACE`.",
         reference(json_schema(EndpointSettings)),
+    ),
+    (
+        "A channel",
+        "A TOML file in the workspace's folder `channels` ([how](../how-to/connect.md)), with one section that says\n"
+        "where events go.",
+        reference(json_schema(Channel), prefix="[", suffix="]"),
     ),
     (
         "An OPC-UA mapping",
