@@ -169,6 +169,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.housekeeping.outbox:deliver",
         "Send the events that wait to the systems that want them.",
     ),
+    "sap.notify": (
+        "pipelines.commands.connectors.sap:notify",
+        "Send the entries of a worklist to SAP as maintenance notifications.",
+    ),
+    "sap.pull": (
+        "pipelines.commands.connectors.sap:pull",
+        "Read malfunctions, orders and findings back from SAP.",
+    ),
     "audits.draw": (
         "pipelines.commands.audits:draw",
         "Draw assets without an alert for inspection, so that misses show.",
@@ -226,6 +234,7 @@ GROUPS = {
     "data": "Look at what is stored.",
     "import": "Bring data into the workspace.",
     "outbox": "Events on their way to other systems and people.",
+    "sap": "SAP plant maintenance: what is planned goes out, what was done comes back.",
     "quarantine": "List, export and replay quarantined rows.",
     "models": "List, promote, roll back, shadow, sign and delete registered models.",
     "tokens": "Create, list and revoke tokens for the endpoint.",

@@ -14,10 +14,11 @@ from data_contracts.configuration.values import WrongValueError, build, configur
 from data_contracts.errors import UsageError, did_you_mean
 from data_contracts.records.outbox.event_kinds import ALARM_OPENED
 from features.setting_types import Duration, Glob, PositiveDuration, TimeZone
+from pipelines.connectors.sap_section import SAP_KINDS, SapSection
 
 FOLDER = "channels"
 """The folder of a workspace with a TOML file for each channel; its name is the channel's."""
-_TARGETS = ("webhook", "message")
+_TARGETS = ("webhook", "sap", "message")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -68,6 +69,7 @@ class Channel:
     """Which events go out, and where to: to an address, or to people."""
 
     webhook: WebhookSection | None = None
+    sap: SapSection | None = None
     message: MessageSection | None = None
     kinds: tuple[Glob, ...] | None = None
     """Glob patterns of the kinds of events that go out, such as "alarm.*"; all of them by default, of messages
@@ -89,8 +91,9 @@ class Channel:
 
     def kinds_of(self, known: Sequence[str]) -> tuple[str, ...]:
         """Return the kinds of events that go out."""
-        patterns = self.kinds or ((ALARM_OPENED,) if self.webhook is None else ("*",))
-        return tuple(kind for kind in known if any(fnmatchcase(kind, pattern) for pattern in patterns))
+        taken = known if self.sap is None else [kind for kind in known if kind in SAP_KINDS]
+        patterns = self.kinds or ((ALARM_OPENED,) if self.message is not None else ("*",))
+        return tuple(kind for kind in taken if any(fnmatchcase(kind, pattern) for pattern in patterns))
 
 
 def channel_names(root: Path) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ def deliver(
         for due in batch:
             if stopping.is_set() or in_a_row >= _MOST_IN_A_ROW:
                 return done
-            done, taken = _attempt(records, name, channel, target, due, clock(), done)
+            done, taken = _attempt(records, name, channel, target, due, clock, done)
             in_a_row = 0 if taken else in_a_row + 1
     forget_settled(records, name, kinds, clock())
     return done
@@ -114,22 +114,23 @@ def _attempt(
     channel: Channel,
     target: Target,
     due: Due,
-    now: pd.Timestamp,
+    clock: Callable[[], pd.Timestamp],
     done: DeliverResult,
 ) -> tuple[DeliverResult, bool]:
     """Send one event and note what came of it; return whether the receiver answered for good."""
     try:
         target.send(due.event, due.number)
     except RefusedError as error:
-        note_failed(records, name, due, now, problem=str(error), again_at=None)
+        note_failed(records, name, due, clock(), problem=str(error), again_at=None)
         return replace(done, dead=done.dead + 1, problem=str(error)), True
     except TryAgainError as error:
-        again_at = now + pause_after(due.attempts, channel.longest_pause, error.after_s)
+        now = clock()
+        again_at = now + max(error.settle, pause_after(due.attempts, channel.longest_pause, error.after_s))
         given_up = again_at > due.event.at + channel.give_up_after
         note_failed(records, name, due, now, problem=str(error), again_at=None if given_up else again_at)
         dead, retrying = done.dead + given_up, done.retrying + (not given_up)
         return replace(done, dead=dead, retrying=retrying, problem=str(error)), False
-    note_delivered(records, name, due, now)
+    note_delivered(records, name, due, clock())
     return replace(done, delivered=done.delivered + 1), True
 
 

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from data_contracts.errors import UsageError
-from data_contracts.records.leases import hold_lease, release_if_dead
+from data_contracts.records.leases import HeldLease, hold_lease, release_if_dead
 from data_contracts.records.outbox.channel_counts import count_open
 from data_contracts.records.outbox.channel_homes import claim_channel, take_over_channels
 from data_contracts.records.outbox.event_kinds import KINDS
@@ -18,9 +18,11 @@ from data_contracts.table_events.follow_tables import add_table_events
 from data_contracts.twin_state.command_switch import commands_home
 from data_contracts.workspace import Workspace
 from pipelines.connectors.channel_settings import FOLDER, Channel, channel_names, read_channel
-from pipelines.connectors.deliver import DeliverResult, Stop, deliver
+from pipelines.connectors.deliver import DeliverResult, Stop, Target, deliver
 from pipelines.connectors.messages.addresses import Reached
 from pipelines.connectors.messages.deliver_messages import deliver_messages, open_people
+from pipelines.connectors.sap.channels import sap_section
+from pipelines.connectors.sap.target import open_sap
 from pipelines.connectors.webhook import open_webhook
 from pipelines.settings.settings import read_settings
 
@@ -102,27 +104,36 @@ def deliver_by(workspace: Workspace, name: str, channel: Channel, reached: Reach
         return DeliverResult(name, withheld=True)
     release_if_dead(records, lease)
     with (
-        _opened(workspace, channel, reached) as send,
-        hold_lease(records, lease, f"delivery by {name}", ttl=_LEASE_LIFE),
+        hold_lease(records, lease, f"delivery by {name}", ttl=_LEASE_LIFE) as held,
+        _opened(workspace, name, channel, reached, held) as send,
     ):
         return send(records, name, channel, channel.kinds_of(KINDS), stopping)
 
 
 @contextmanager
-def _opened(workspace: Workspace, channel: Channel, reached: Reached) -> Iterator[Callable[..., DeliverResult]]:
-    """Read what a channel needs, and yield what sends by it."""
+def _opened(
+    workspace: Workspace, name: str, channel: Channel, reached: Reached, lease: HeldLease
+) -> Iterator[Callable[..., DeliverResult]]:
+    """Open where a channel's events go, and yield what sends by it."""
     root = workspace.root
-    if channel.webhook is not None:
-        source = os.environ.get(SOURCE_VARIABLE, _SOURCE)
-        with open_webhook(channel.webhook, root, source) as target:
-            yield lambda records, name, channel, kinds, stopping: deliver(
-                records, name, channel, target, kinds, clock=present, stopping=stopping
-            )
-    elif channel.message is not None:
+    if channel.message is not None:
         people = open_people(channel.message, root, read_settings(workspace, os.environ).link.endpoint, reached)
         yield lambda records, name, channel, kinds, stopping: deliver_messages(
             records, name, channel, people, kinds, clock=present, stopping=stopping
         )
+        return
+    with _open_target(workspace, name, channel, lease) as target:
+        yield lambda records, name, channel, kinds, stopping: deliver(
+            records, name, channel, target, kinds, clock=present, stopping=stopping
+        )
+
+
+def _open_target(workspace: Workspace, name: str, channel: Channel, lease: HeldLease) -> AbstractContextManager[Target]:
+    """Open the system that takes a channel's events, one by one."""
+    if channel.webhook is not None:
+        return open_webhook(channel.webhook, workspace.root, os.environ.get(SOURCE_VARIABLE, _SOURCE))
+    records = open_records(workspace.records_url)
+    return open_sap(sap_section(channel), workspace.root, records, name, check=lease.check, clock=present)
 
 
 def present() -> pd.Timestamp:

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
+import pandas as pd
 
 from data_contracts.errors import UsageError
 from data_contracts.records.outbox.outbox_records import OutboxEvent
@@ -19,14 +20,19 @@ from pipelines.connectors.webhook_signature import parse_secret, signed_headers
 # Answers that say "later", not "never": time-out, conflict with another attempt, too early, too many.
 _LATER = (408, 409, 425, 429)
 _MOST_WORDS = 200
+_AT_ONCE = pd.Timedelta(0)
 
 
 class TryAgainError(Exception):
-    """An event could not go out now; `after_s` is what the receiver asks to wait, if it says so."""
+    """An event could not go out now; `after_s` is what the receiver asks to wait, if it says so.
 
-    def __init__(self, problem: str, after_s: float | None = None) -> None:
+    The attempt may yet take effect for `settle`, before which there must not be another one.
+    """
+
+    def __init__(self, problem: str, after_s: float | None = None, *, settle: pd.Timedelta = _AT_ONCE) -> None:
         super().__init__(problem)
         self.after_s = after_s
+        self.settle = settle
 
 
 class RefusedError(Exception):
@@ -57,7 +63,7 @@ class Webhook:
         problem = f"{answer.status_code} {answer.reason_phrase}: {answer.text[:_MOST_WORDS]}".rstrip(": ")
         if answer.is_client_error and answer.status_code not in _LATER:
             raise RefusedError(problem)
-        raise TryAgainError(problem, _retry_after(answer.headers.get("retry-after")))
+        raise TryAgainError(problem, retry_after(answer.headers.get("retry-after")))
 
 
 @contextmanager
@@ -69,21 +75,22 @@ def open_webhook(section: WebhookSection, root: Path, source: str) -> Iterator[W
     with httpx.Client(
         headers=headers,
         timeout=section.answer_within.total_seconds(),
-        verify=_certificates(section.ca, root),
+        verify=certificates(section.ca, root),
         trust_env=False,
     ) as client:
         yield Webhook(section, source, client, key)
 
 
-def _certificates(ca: Path | None, root: Path) -> ssl.SSLContext:
+def certificates(ca: Path | None, root: Path) -> ssl.SSLContext:
+    """Return what a receiver's certificate is checked by."""
     try:
         return ssl.create_default_context(cafile=None if ca is None else str(root / ca))
     except OSError as error:
         found = f"{root / ca if ca else 'the certificates'} cannot be read ({error})"
-        raise UsageError(found, "certificates (PEM)", "Fix webhook.ca") from None
+        raise UsageError(found, "certificates (PEM)", "Fix ca in the channel's file") from None
 
 
-def _retry_after(text: str | None) -> float | None:
+def retry_after(text: str | None) -> float | None:
     """Return how many seconds a receiver asks to wait, from seconds or a date."""
     if text is None:
         return None

@@ -8,6 +8,7 @@ ALARM_SILENCED = "alarm.silenced"
 ALARM_MARK_WITHDRAWN = "alarm.mark_withdrawn"
 FINDING_REPORTED = "finding.reported"
 DATA_QUARANTINED = "data.quarantined"
+WORK_PLANNED = "work.planned"
 MODEL_PROMOTED = "model.promoted"
 DECISION_MADE = "decision.made"
 KINDS = (
@@ -15,6 +16,7 @@ KINDS = (
     ALARM_ACKNOWLEDGED,
     ALARM_SILENCED,
     ALARM_MARK_WITHDRAWN,
+    WORK_PLANNED,
     FINDING_REPORTED,
     DATA_QUARANTINED,
     MODEL_PROMOTED,

@@ -26,6 +26,7 @@ from data_contracts.records.outbox.outbox_records import (
 
 _LONGEST_TRANSACTION = pd.Timedelta(hours=1)
 """No transaction that wrote an event takes longer to commit."""
+_CUT_OFF = "its sender ended before the answer came"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,21 @@ def note_failed(
     """Note that an event could not go out; without a time to try it again it is a dead letter."""
     state = DEAD if again_at is None else RETRYING
     _note(engine, Delivery(channel, due.number, state, due.attempts + 1, now, again_at, problem))
+
+
+def note_begun(engine: sa.Engine, channel: str, number: int, now: pd.Timestamp, *, until: pd.Timestamp) -> None:
+    """Note that an event is being sent: should the process die meanwhile, it is not due again before `until`.
+
+    For receivers at which a request may yet take effect after its sender has died.
+    """
+    table = Delivery.table.c
+    values = Delivery(channel, number, RETRYING, 1, now, until, _CUT_OFF).values()
+    dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(Delivery.table).values(values)
+    again = values | {"attempts": table.attempts + 1}
+    upsert = insert.on_conflict_do_update(index_elements=["channel", "event"], set_=again)
+    with storage_errors(engine), engine.begin() as connection:
+        connection.execute(upsert)
 
 
 def replay_events(engine: sa.Engine, channel: str, numbers: Sequence[int] | None = None) -> int:

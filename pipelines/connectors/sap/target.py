@@ -1,0 +1,111 @@
+"""Delivery of an event as a notification, never as two.
+
+A notification is looked up by its reference before it is posted. A request that was cut off, by a time-out, a lost
+connection or the end of this process, may yet be executed, so the event then waits until SAP has finished or ended it
+before it is looked up again. That it is being posted is noted before it is.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data_contracts.records.outbox.event_kinds import WORK_PLANNED
+from data_contracts.records.outbox.outbox import note_begun
+from data_contracts.records.outbox.outbox_records import OutboxEvent
+from pipelines.connectors.sap.notification import notification_fields
+from pipelines.connectors.sap.notification_text import Records, drivers_of
+from pipelines.connectors.sap.odata import quoted
+from pipelines.connectors.sap.reference import REFERENCE
+from pipelines.connectors.sap.service import SapService, TokenRefusedError, open_service
+from pipelines.connectors.sap.technical_objects import TechnicalObject, TechnicalObjects, plain, read_objects
+from pipelines.connectors.sap_section import SapSection
+from pipelines.connectors.webhook import RefusedError, TryAgainError
+
+NOTIFICATIONS = "MaintenanceNotification"
+OPEN_PHASES = ("1", "2", "3")
+"""Outstanding, postponed, in process; then come completed and marked for deletion."""
+
+
+@dataclass(frozen=True)
+class SapTarget:
+    """An SAP system to write notifications into."""
+
+    service: SapService
+    objects: TechnicalObjects
+    records: Records
+    channel: str
+    check: Callable[[], None]  # raises once another process delivers by the channel
+    clock: Callable[[], pd.Timestamp]
+
+    def send(self, event: OutboxEvent, number: int) -> None:
+        """Have one notification of an event there; `TryAgainError` or `RefusedError` unless it is."""
+        section, technical_object = self.service.section, self.objects.of(event.subject)
+        drivers = drivers_of(self.records, event.data["prediction_id"])
+        fields = notification_fields(event, technical_object, drivers, section)
+        for _ in range(2):
+            # Brings a new token along, too.
+            if self._is_there(event, fields[REFERENCE], technical_object):
+                return
+            try:
+                self._post(number, fields)
+                return
+            except TokenRefusedError:
+                continue
+        raise TryAgainError("403: SAP asks for a CSRF token and refuses the one that it has just given; cookies lost?")
+
+    def _is_there(self, event: OutboxEvent, reference: str, technical_object: TechnicalObject) -> bool:
+        found = self._read(f"{REFERENCE} eq {quoted(reference)}")
+        for each in found:
+            own = {plain(str(each.get(name) or "")) for name in ("TechnicalObject", "TechnicalObjectLabel")}
+            if plain(technical_object.name) not in own:
+                raise RefusedError(
+                    f"notification {each[NOTIFICATIONS]} has the reference {reference}, and is of "
+                    f"{each.get('TechnicalObject')}, not of {technical_object.name}"
+                )
+        return bool(found) or (event.kind == WORK_PLANNED and self._is_notified(technical_object))
+
+    def _is_notified(self, technical_object: TechnicalObject) -> bool:
+        """Return whether an open notification of ours is of an object already: an alarm, or a worklist before."""
+        ours = f"startswith({REFERENCE},{quoted(self.service.section.prefix)}) eq true"
+        found = self._read(f"TechnicalObjectLabel eq {quoted(technical_object.name)} and {ours}")
+        return any(each.get("NotifProcessingPhase") in OPEN_PHASES for each in found)
+
+    def _read(self, condition: str) -> list[dict[str, Any]]:
+        chosen = f"{NOTIFICATIONS},{REFERENCE},TechnicalObject,TechnicalObjectLabel,NotifProcessingPhase"
+        query = {"$filter": condition, "$select": chosen, "$top": "100"}
+        return self.service.read(self.service.section.notifications, NOTIFICATIONS, query)[0]
+
+    def _post(self, number: int, fields: dict[str, Any]) -> None:
+        section, now, begun = self.service.section, self.clock(), time.monotonic()
+        note_begun(self.records, self.channel, number, now, until=now + section.settle + section.answer_within)
+        self.check()
+        # This process may have been stopped meanwhile, and another one be about to do the same.
+        if time.monotonic() - begun > section.settle.total_seconds() / 2:
+            raise TryAgainError("was held up before it was sent")
+        created = self.service.create(section.notifications, NOTIFICATIONS, fields)
+        if created.get(REFERENCE) != fields[REFERENCE]:
+            raise RefusedError(
+                f"notification {created.get(NOTIFICATIONS)} was created with the reference {created.get(REFERENCE)!r} "
+                f"in place of {fields[REFERENCE]}, under which it cannot be found again; see to that field in SAP"
+            )
+
+
+@contextmanager
+def open_sap(
+    section: SapSection,
+    root: Path,
+    records: Records,
+    channel: str,
+    *,
+    check: Callable[[], None],
+    clock: Callable[[], pd.Timestamp],
+) -> Iterator[SapTarget]:
+    """Read the tables and secrets of a channel, and keep its session for the block."""
+    objects = read_objects(section, root)
+    with open_service(section, root) as service:
+        yield SapTarget(service, objects, records, channel, check, clock)
