@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
 from models.parts.demand import PredictedUse, UnpredictedUse, demand_within
-from models.parts.intermittent import tsb_rate
+from models.parts.intermittent import IntermittentRate, tsb_rate
 from models.parts.replay import replay
 from models.parts.stocking import PartTerms, Stock, propose_order
 
@@ -63,6 +63,21 @@ def test_experience_forgets_what_is_no_longer_used() -> None:
     assert tsb_rate(np.zeros(30)).per_period == 0
 
 
+@pytest.mark.parametrize(
+    ("demands", "alpha", "beta", "rate"),
+    [
+        ([0, 0, 2, 0, 1, 0, 0, 3, 0, 0, 0, 1], 0.05, 0.05, 0.30682480548079344),
+        ([0, 0, 2, 0, 1, 0, 0, 3, 0, 0, 0, 1], 0.1, 0.3, 0.4445964056807001),
+        ([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0.05, 0.05, 0.6302494097246091),
+    ],
+)
+def test_the_rate_is_that_of_statsforecast(demands: list[float], alpha: float, beta: float, rate: float) -> None:
+    """Begun with the first period and the first demand, as statsforecast 2.1 does, whose figures these are."""
+    start = IntermittentRate(float(demands[0] > 0), next(demand for demand in demands if demand))
+    ours = tsb_rate(np.array(demands, dtype=np.float64), alpha, beta, start=start)
+    assert ours.per_period == pytest.approx(rate, abs=1e-9)
+
+
 @given(st.integers(0, 5), st.integers(0, 3), st.floats(0.001, 0.3))
 def test_no_other_order_is_cheaper(on_hand: int, on_order: int, rate: float) -> None:
     """The order minimises shortages plus keeping over the reviews, compared with each other order up to ten."""
@@ -83,6 +98,33 @@ def test_parts_that_cost_nothing_to_miss_are_not_kept() -> None:
     """Neither an order nor a sale is proposed of what nobody misses."""
     demand = demand_within(27, [PredictedUse("m1", 1.0)], NOTHING)
     assert propose_order(PartTerms("cap", price=1.0, lead_days=20, shortage=0.0), demand, Stock(0)).order == 0
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.integers(0, 6), st.integers(0, 4), st.integers(1, 5))
+def test_more_stock_never_raises_stock_outs(demands: list[int], level: int, more: int, review: int) -> None:
+    """Whatever the demand, a higher position that is held to all the time is short no more often."""
+    terms = PartTerms("bearing", price=900.0, lead_days=4, shortage=50_000.0, review_days=review)
+    low, high = (replay(demands, lambda _day, at=at: at, terms, initial=Stock(at)) for at in (level, level + more))
+    assert high.short <= low.short
+    assert high.mean_stock >= low.mean_stock
+
+
+@given(st.floats(0, 0.3), st.floats(0, 0.3), st.floats(0, 1), st.floats(0, 1), st.integers(1, 3))
+def test_more_to_fear_never_orders_less(
+    rate: float, more: float, missed: float, probability: float, quantity: int
+) -> None:
+    """A higher rate, a further alarm, and a larger share of missed failures never lower what there should be."""
+    terms = PartTerms("bearing", price=900.0, lead_days=20, shortage=4_000.0)
+
+    def up_to(rate: float, missed: float, alarms: tuple[float, ...]) -> int:
+        uses = [PredictedUse(f"m{n}", p, quantity) for n, p in enumerate(alarms)]
+        demand = demand_within(27, uses, UnpredictedUse(rate, missed, 10.0, quantity))
+        return propose_order(terms, demand, Stock(0)).up_to
+
+    before = up_to(rate, missed, ())
+    assert up_to(rate + more, missed, ()) >= before
+    assert up_to(rate, 1.0, ()) >= before
+    assert up_to(rate, missed, (probability,)) >= before
 
 
 def test_a_replay_counts_every_part_once() -> None:

@@ -1,11 +1,15 @@
 """The terms of ordering that no table of parts holds, a section of the workspace's settings."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import pandas as pd
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
+from data_contracts.configuration.environment import EnvironmentSettings, read_section
 from data_contracts.configuration.values import configuration
+from data_contracts.workspace import SETTINGS_FILE, Workspace
 from features.setting_types import Amount, InnerShare, OrWord, PositiveDuration
 
 
@@ -30,3 +34,16 @@ class OrderTerms:
     def review_days(self) -> float:
         """Return the time between reviews in days."""
         return float(self.review / pd.Timedelta(days=1))
+
+
+class _PartsVariables(EnvironmentSettings):
+    """The section by its environment variables."""
+
+    model_config = SettingsConfigDict(env_prefix="FOREWARN_", env_nested_delimiter="_", env_nested_max_split=1)
+
+    parts: OrderTerms = OrderTerms()
+
+
+def read_order_terms(workspace: Workspace, environ: Mapping[str, str]) -> OrderTerms:
+    """Read ``[parts]`` of the workspace's settings alone, as the endpoint does; environment variables win."""
+    return read_section(workspace.root / SETTINGS_FILE, environ, _PartsVariables).parts
