@@ -3,13 +3,16 @@
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_contracts.contract.contract import empty_table
 from data_contracts.errors import UsageError
 from models.parts.demand import PredictedUse, UnpredictedUse, demand_within
 from models.parts.intermittent import IntermittentRate, tsb_rate
+from models.parts.past_use import known_repairs, last_renewals, mode_share, past_use, weekly_counts
 from models.parts.replay import replay
 from models.parts.stocking import PartTerms, Stock, propose_order
 
@@ -138,6 +141,51 @@ def test_a_replay_counts_every_part_once() -> None:
     assert many.mean_stock > few.mean_stock
     assert few.ordered <= few.needed - few.short + 2
     assert many.cost == many.keeping_cost + many.shortage_cost
+
+
+def _row(day: float, **values: object) -> dict[str, object]:
+    at = pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(days=day)
+    return {"asset": "m1", "event_time": at, "known_time": at, **values}
+
+
+def test_repairs_are_failures_and_confirmed_defects_each_once() -> None:
+    """A breakdown that is booked again, the order that mends it, and routine work are no repairs of their own."""
+    order = {"kind": "inspection", "component": "pump", "finding": "defect_confirmed", "prompted_by": "alarm"}
+    failures = pd.DataFrame(
+        [
+            _row(1, failure_id="f1", mode="bearing"),
+            _row(1.5, failure_id="f2", mode="bearing"),
+            _row(1.2, failure_id="f3", mode="spindle"),
+            _row(9, failure_id="f4", mode="bearing"),
+        ]
+    )
+    orders = pd.DataFrame(
+        [
+            _row(2, work_order_id="w1", **{**order, "kind": "corrective", "prompted_by": "failure"}),
+            _row(5, work_order_id="w2", **order),
+            _row(6, work_order_id="w3", **{**order, "finding": "no_fault_found"}),
+            _row(7, work_order_id="w4", **{**order, "kind": "routine", "prompted_by": "schedule"}),
+        ]
+    )
+    end = _row(15)["event_time"]
+    repairs = known_repairs(failures, orders, end)
+    assert list(zip(repairs["event_time"].dt.day, repairs["mode"], strict=True)) == [
+        *((2, "bearing"), (2, "spindle"), (6, "pump"), (10, "bearing")),
+    ]
+    # Bearing and spindle of one day are one failure, so that the bearing is in two of three.
+    assert mode_share(repairs, ["m1"], ["bearing"]) == (pytest.approx(2 / 3), 3)
+    assert mode_share(repairs, ["m2"], ["bearing"]) == (None, 0)
+    use = past_use(repairs, ["m1"], ["bearing", "spindle"], since=_row(1)["event_time"], as_of=end, memory=0.05)
+    assert (use.repairs, use.weeks) == (2, 2)
+    assert last_renewals(failures, orders, end) == {"m1": _row(9)["event_time"]}
+    assert known_repairs(failures, empty_table("work_orders"), _row(1.1)["event_time"])["mode"].tolist() == ["bearing"]
+
+
+def test_weeks_end_at_the_time_that_is_asked_for() -> None:
+    times = pd.Series([_row(day)["event_time"] for day in (0.5, 1, 8, 13.9, 20)])
+    since, end = _row(0)["event_time"], _row(14)["event_time"]
+    assert weekly_counts(times, since=since, as_of=end).tolist() == [2, 2]
+    assert weekly_counts(times, since=None, as_of=end).tolist() == []
 
 
 @pytest.mark.parametrize(
