@@ -119,14 +119,17 @@ def read(
     assets: Sequence[str] | None = None,
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
+    subject: str = "asset",
 ) -> pd.DataFrame:
     """Read the rows with ``known_time <= as_of`` and ``start < event_time <= end``, at the latest version if None.
 
     They are ordered by asset, event time and known time; `readings.read_qualities` has the qualities of telemetry.
-    Without a table the frame is empty, with its contract's
-    columns.
+    `assets` are values of `Contract.subject` where rows are about something else. Without a table the frame is empty,
+    with its contract's columns.
     """
-    frame, _ = read_versioned(workspace, table, as_of=as_of, version=version, assets=assets, start=start, end=end)
+    frame, _ = read_versioned(
+        workspace, table, as_of=as_of, version=version, assets=assets, start=start, end=end, subject=subject
+    )
     return frame
 
 
@@ -139,9 +142,10 @@ def read_versioned(
     assets: Sequence[str] | None = None,
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
+    subject: str = "asset",
 ) -> tuple[pd.DataFrame, int | None]:
     """Read as `read` does, and return the version too; None if the table does not exist."""
-    condition = where(as_of, assets, start, end)
+    condition = where(as_of, assets, start, end, subject=subject)
     with storage(workspace, table):
         stored = open_stored(workspace, table, version)
         if stored is None:

@@ -185,6 +185,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.audits:judge",
         "Estimate from the findings of audits how many assets without an alert had a defect.",
     ),
+    "parts": (
+        "pipelines.commands.planning.parts:parts",
+        "Propose which spare parts to order now, and why.",
+    ),
     "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "schema": (

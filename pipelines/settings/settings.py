@@ -22,6 +22,7 @@ from data_contracts.workspace import SETTINGS_FILE, StorageSettings, Workspace
 from features.setting_types import format_setting
 from models.diagnosis.diagnosis_types import Limits
 from models.hold_back.policy import PolicySettings
+from models.parts.orders.order_terms import OrderTerms
 from models.retraining.promotion_rules import PromotionRules
 from pipelines.settings.links import LinkSettings
 from pipelines.settings.sections import (
@@ -72,6 +73,7 @@ class Settings(EnvironmentSettings):
     diagnosis: Limits = Limits()
     audits: AuditSettings = AuditSettings()
     policy: PolicySettings = PolicySettings()
+    parts: OrderTerms = OrderTerms()
     ingest: IngestSettings = IngestSettings()
     compute: ComputeSettings = ComputeSettings()
     schedule: ScheduleSettings = ScheduleSettings()

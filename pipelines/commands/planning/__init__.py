@@ -1,0 +1,1 @@
+"""The commands about planning: spare parts to order."""
