@@ -174,6 +174,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Estimate from the findings of audits how many assets without an alert had a defect.",
     ),
     "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
+    "value": (
+        "pipelines.commands.planning.value:value",
+        "Estimate what acting on alarms has avoided, by plant and month: failures, hours of downtime and money.",
+    ),
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "schema": (
         "pipelines.commands.schema:schema",

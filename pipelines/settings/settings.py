@@ -23,6 +23,7 @@ from features.setting_types import format_setting
 from models.diagnosis.diagnosis_types import Limits
 from models.hold_back.policy import PolicySettings
 from models.retraining.promotion_rules import PromotionRules
+from models.value.settings import ValueSettings
 from pipelines.settings.sections import (
     AuditSettings,
     ComputeSettings,
@@ -71,6 +72,7 @@ class Settings(EnvironmentSettings):
     diagnosis: Limits = Limits()
     audits: AuditSettings = AuditSettings()
     policy: PolicySettings = PolicySettings()
+    value: ValueSettings = ValueSettings()
     ingest: IngestSettings = IngestSettings()
     compute: ComputeSettings = ComputeSettings()
     schedule: ScheduleSettings = ScheduleSettings()
