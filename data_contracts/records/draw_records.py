@@ -40,6 +40,20 @@ def alarm_draws(engine: sa.Engine, *, model_name: str, known: pd.Timestamp) -> p
     return read_frame(engine, query.where(table.model_name == model_name, table.as_of <= known))
 
 
+def undrawn_alerts(engine: sa.Engine, *, model_name: str, known: pd.Timestamp) -> pd.DataFrame:
+    """Read the alerts (asset, as_of) with ``as_of <= known`` that could not have been held back, each cut-off once."""
+    alert, draw = Prediction.table.c, AlarmDraw.table.c
+    drawn = sa.and_(alert.prediction_id == draw.prediction_id, draw.share > 0)
+    query = (
+        sa.select(alert.asset, alert.as_of)
+        .select_from(Prediction.table.outerjoin(AlarmDraw.table, drawn))
+        .where(alert.model_name == model_name, alert.alert, alert.as_of <= known, draw.prediction_id.is_(None))
+        .group_by(alert.asset, alert.as_of)
+        .order_by(alert.as_of, alert.asset)
+    )
+    return read_frame(engine, query)
+
+
 def draws_of(engine: sa.Engine, prediction_ids: Sequence[str]) -> dict[str, AlarmDraw]:
     """Read the draws under prediction ids (a thousand at most); ids without one are left out."""
     table, draws = AlarmDraw.table.c, dict[str, AlarmDraw]()

@@ -190,6 +190,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Propose which spare parts to order now, and why.",
     ),
     "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
+    "value": (
+        "pipelines.commands.planning.value:value",
+        "Estimate what acting on alarms has avoided, by plant and month: failures, hours of downtime and money.",
+    ),
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "schema": (
         "pipelines.commands.schema:schema",

@@ -24,6 +24,7 @@ from models.diagnosis.diagnosis_types import Limits
 from models.hold_back.policy import PolicySettings
 from models.parts.orders.order_terms import OrderTerms
 from models.retraining.promotion_rules import PromotionRules
+from models.value.settings import ValueSettings
 from pipelines.settings.links import LinkSettings
 from pipelines.settings.sections import (
     AuditSettings,
@@ -74,6 +75,7 @@ class Settings(EnvironmentSettings):
     audits: AuditSettings = AuditSettings()
     policy: PolicySettings = PolicySettings()
     parts: OrderTerms = OrderTerms()
+    value: ValueSettings = ValueSettings()
     ingest: IngestSettings = IngestSettings()
     compute: ComputeSettings = ComputeSettings()
     schedule: ScheduleSettings = ScheduleSettings()

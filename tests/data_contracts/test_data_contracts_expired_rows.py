@@ -6,9 +6,9 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_contracts.records.access.access_records import PageAction
 from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.alarm_marks.marks import acknowledge, silence
-from data_contracts.records.access.access_records import PageAction
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.expiry.expired_rows import KeptUntil, delete_expired_rows, expired_rows
 from data_contracts.records.outcome_records import OutcomeRow

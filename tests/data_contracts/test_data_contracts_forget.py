@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.access.access_records import PageAction
+from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.outbox.outbox import outbox_frame
 from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
 from data_contracts.records.privacy.forget import FORGOTTEN, forget_asset, forget_person

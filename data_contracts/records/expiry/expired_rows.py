@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.access.access_records import PageAction
+from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.record_types import (
     AlarmDraw,
     Answer,

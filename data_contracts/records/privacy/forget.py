@@ -11,8 +11,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.configuration.sqlite_urls import sqlite_file
-from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.access.access_records import PageAction
+from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
 from data_contracts.records.record_types import Decision, ForgottenNames, MonitorRun, Promotion
 from data_contracts.records.records import insert_records, storage_errors

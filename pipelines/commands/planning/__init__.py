@@ -1,1 +1,1 @@
-"""The commands about planning: spare parts to order."""
+"""The commands about planning and what it is worth."""
