@@ -29,6 +29,7 @@ class FleetRecord:
 
     assets: tuple[str, ...]
     span: tuple[pd.Timestamp, pd.Timestamp]  # in which it was scored
+    watched: tuple[pd.Timestamp, pd.Timestamp]  # in which failures and renewals are known
     stride: pd.Timedelta  # between cut-offs
     # asset, event_time, mode, failed (a failure, or a defect repaired in time) and routine: the renewals of parts
     renewals: pd.DataFrame
@@ -82,7 +83,7 @@ def fit_fleet(record: FleetRecord, reach: pd.Timedelta) -> FittedFleet:
             "Replay the record itself, without --simulate",
         )
     modes = tuple(
-        spells_of(str(mode), rows, record.assets, record.span) for mode, rows in record.renewals.groupby("mode")
+        spells_of(str(mode), rows, record.assets, record.watched) for mode, rows in record.renewals.groupby("mode")
     )
     failing = tuple(mode for mode in modes if mode.failures.sum() > 0)
     stride = record.stride / pd.Timedelta(hours=1)

@@ -81,10 +81,10 @@ class RecordedFleet:
     unclear: pd.DataFrame  # visits whose finding says nothing
 
     @classmethod
-    def of(cls, sources: OutcomeSources, today: ScoredModel) -> "RecordedFleet":
-        """Gather it from what is known; the probabilities are those of the model that is used today."""
+    def of(cls, sources: OutcomeSources, today: ScoredModel, horizon: pd.Timedelta | None = None) -> "RecordedFleet":
+        """Gather it from what is known; the probabilities are those that today's alarms are decided by."""
         potential = potential_failures(sources)
-        probability = probability_before(potential, today.scores, today.columns[today.horizon])
+        probability = probability_before(potential, today.scores, today.columns[horizon or today.horizon])
         return cls(sources, potential.assign(probability=probability), unclear_visits(sources))
 
 
@@ -177,10 +177,10 @@ def _next_event(visits: pd.DataFrame, times: "pd.Series[pd.Timestamp]", events: 
 
 
 def _followed(visits: pd.DataFrame, *others: pd.DataFrame, reach: pd.Timedelta) -> "pd.Series[bool]":
-    """Mark the visits after which an event of their asset comes within reach."""
+    """Mark the visits after whose alarm, or after which, an event of their asset comes, within reach of the visit."""
     marked = pd.Series(False, index=visits.index)
     for events in others:
-        comes = _next_event(visits, visits["visited_at"], events)["event_time"]
+        comes = _next_event(visits, visits["alarmed_at"].fillna(visits["visited_at"]), events)["event_time"]
         marked |= comes.notna() & (comes - visits["visited_at"] <= reach)
     return marked
 

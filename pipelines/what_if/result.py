@@ -21,7 +21,9 @@ class Recorded:
     """What the record has of the time that is compared."""
 
     failures: int
-    repaired: int  # defects that were confirmed and repaired before they failed
+    visits: int  # after alarms and audits
+    repaired: int  # of these found a defect, and repaired it before it failed
+    in_vain: int  # of these found none
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,18 @@ class ModelSource:
     train_at: pd.Timestamp | None  # set where they are
     progress: ProgressCallback
 
+    @property
+    def watched(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """Return the times of the first and the last reading."""
+        stored = self.history.stored
+        if stored is None or stored.event_span is None:
+            raise ModelError(
+                f"no telemetry of any {self.history.asset_type}",
+                "telemetry to replay",
+                "Bring it in with `forewarn import`",
+            )
+        return stored.event_span
+
     def key_of(self, alternative: Alternative) -> Key:
         """Return which model raises an alternative's alarms; `UsageError` if there is none."""
         if self.registered is not None:

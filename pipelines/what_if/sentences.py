@@ -47,11 +47,19 @@ def assumptions(result: "WhatIfResult") -> Iterator[str]:
     detectable, assumed = result.detectable
     how = "assumed: today's horizon; --detectable says otherwise" if assumed else "as given"
     yield f"A visit finds a defect, and prevents its failure, up to {format_duration(detectable)} before it ({how})."
+    if any(_keeps_threshold(one, result) for one in result.rows):
+        yield "Another horizon of the same model is alerted on by the same threshold, unless --threshold gives another."
     if result.today.stock:
         yield f"A part arrives {result.part_lead / _DAY:g} days after it was needed; one that is missing is fetched."
     if any(one.alternative.machines_per_day is not None for one in result.rows):
         yield "Crews visit the most likely of those that wait first; work after failures takes no place of theirs."
     yield from (_simulated if result.simulated else _replayed)(result)
+
+
+def _keeps_threshold(one: Compared, result: "WhatIfResult") -> bool:
+    settings = one.alternative
+    other = settings.horizon not in (None, result.own[1])
+    return other and settings.threshold is None and one.model == result.subject
 
 
 def _today(result: "WhatIfResult") -> str:
@@ -66,7 +74,7 @@ def _today(result: "WhatIfResult") -> str:
     ]
     stock = ", ".join(f"{mode}={number}" for mode, number in today.stock)
     parts += [f"stock {stock}"] if stock else []
-    return f"Today: {result.subject}, {', '.join(parts)}; what differs from that is --today."
+    return f"Today: {result.subject}, {', '.join(parts)}; say with --today what differs."
 
 
 def _costs(result: "WhatIfResult") -> Iterator[str]:
@@ -88,10 +96,14 @@ def _costs(result: "WhatIfResult") -> Iterator[str]:
 def _replayed(result: "WhatIfResult") -> Iterator[str]:
     recorded = result.recorded
     yield (
-        f"The record has {recorded.failures} failures, and {recorded.repaired} defects that mechanics repaired in time."
-        " Of a defect that was repaired nobody knows whether it would have failed: where an alternative would not have "
-        "called the crew, its failure counts by the probability that the model itself gave last."
+        f"The record has {recorded.failures} failures, and {recorded.visits} visits after alarms or audits: "
+        f"{recorded.repaired} repaired a defect in time, {recorded.in_vain} found no fault."
     )
+    if recorded.repaired:
+        yield (
+            "Of a defect that was repaired nobody knows whether it would have failed: where an alternative would not "
+            "have called the crew, its failure counts by the probability that the model itself gave last."
+        )
     yield "A repair of the replay prevents one recorded failure and changes nothing that follows."
     every = result.routine_every
     if every is not None and any(one.alternative.inspect_every is not None for one in result.rows):
@@ -138,7 +150,12 @@ def _more(one: Interval, what: str, fewer: str) -> str:
         return f"as many {what}"
     sign = 1 if one.value >= 0 else -1
     low, high = sorted((sign * one.low, sign * one.high))
-    return f"{abs(one.value):.3g} {'more' if sign > 0 else fewer} {what} ({low:.3g} to {high:.3g})"
+    return f"{abs(one.value):.3g} {'more' if sign > 0 else fewer} {what} ({_plain(low)} to {_plain(high)})"
+
+
+def _plain(number: float) -> str:
+    # Without the sign of a zero.
+    return f"{number + 0.0:.3g}"
 
 
 def _capital(text: str) -> str:

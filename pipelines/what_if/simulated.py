@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.progress import ProgressCallback
-from models.what_if.event_costs import FAILURES, EventCosts
+from models.what_if.event_costs import FAILURES, FALSE_ALARMS, MODELLED, EventCosts
 from models.what_if.fates import draw_fates
 from models.what_if.fitted_fleet import FleetRecord, fit_fleet
 from models.what_if.replay import RecordedFleet, Replay, ReplayTerms, ScoredModel, terms_of
@@ -44,6 +44,7 @@ def simulate_fleets(
     record = FleetRecord(
         assets=shared.span.assets,
         span=_whole_span(scored),
+        watched=source.watched,
         stride=source.experiment.windows.stride or _DAY,
         renewals=renewals,
         failures=happened[["asset", "event_time"]],
@@ -60,13 +61,18 @@ def simulate_fleets(
         threshold = model.threshold if one.threshold is None else one.threshold
         simulated = SimulatedModel(model.name, column, threshold, terms_of(one, model, terms))
         replays.append(simulate(one, simulated, fitted, fates, shared, costs, progress))
-    failures = replays[0].counts[FAILURES]
-    low, high = np.quantile(failures, [0.05, 0.95])
-    check = (
-        f"Under today's row the simulated fleets have {failures.mean():.0f} failures in as many days "
-        f"(90 % of them {low:.0f} to {high:.0f})."
-    )
-    return SimulatedRows(replays, (*fitted.sentences(), check))
+    return SimulatedRows(replays, fitted.sentences())
+
+
+def simulation_check(simulated: Replay, replayed: Replay) -> str:
+    """Say how well the simulated fleets do as the recorded one, under the same row."""
+    parts = []
+    for what, names in {"failures": [FAILURES, MODELLED], "false alarms": [FALSE_ALARMS]}.items():
+        numbers = simulated.counts[names].sum(axis=1)
+        low, high = np.quantile(numbers, [0.05, 0.95])
+        there = replayed.counts[names].sum().sum()
+        parts.append(f"{numbers.mean():.0f} {what} (90 % of them {low:.0f} to {high:.0f}; {there:.0f} on the record)")
+    return f"To check the fit: under today's row the simulated fleets have {' and '.join(parts)}."
 
 
 def _joined(scored: Mapping[Key, ScoredModel]) -> pd.DataFrame:

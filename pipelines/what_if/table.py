@@ -48,7 +48,8 @@ def events_table(rows: tuple[Compared, ...]) -> tuple[tuple[str, ...], Rows]:
 def costs_table(rows: tuple[Compared, ...]) -> tuple[tuple[str, ...], Rows]:
     """Return head and rows of downtime and costs, and how they differ from today."""
     head = ("row", "stands, h", "cost", "90 %", "more than today", "90 %", "cheaper")
-    return head, tuple(_costs(one, today=place == 0) for place, one in enumerate(rows))
+    stands = any(one.figures[DOWNTIME].value for one in rows)
+    return head, tuple(_costs(one, today=place == 0, stands=stands) for place, one in enumerate(rows))
 
 
 def render_table(result: "WhatIfResult") -> RenderableType:
@@ -113,10 +114,10 @@ def _table(head: tuple[str, ...], rows: Rows) -> Table:
     return table
 
 
-def _costs(one: Compared, *, today: bool) -> tuple[str, ...]:
+def _costs(one: Compared, *, today: bool, stands: bool) -> tuple[str, ...]:
     cost, extra = one.figures[COST], one.differences[COST]
     versus = ("", "", "") if today else (amount(extra.value), _amounts(extra), f"{one.cheaper:.0%}")
-    return (one.name, _number(one.figures[DOWNTIME]), amount(cost.value), _amounts(cost), *versus)
+    return (one.name, _number(one.figures[DOWNTIME]) if stands else "-", amount(cost.value), _amounts(cost), *versus)
 
 
 def _number(one: Interval) -> str:

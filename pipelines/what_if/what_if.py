@@ -14,9 +14,11 @@ from features.clock import clock_of
 from models.backtesting.outcome_sources import OutcomeSources
 from models.experiment.condition_outcomes import check_condition
 from models.experiment.experiment import Experiment
+from models.labels.labels import interventions
+from models.outcomes.outcomes import known_work_orders
 from models.what_if.alternatives import Alternative
 from models.what_if.compared import compare
-from models.what_if.replay import RecordedFleet, Replay, ReplayTerms, ScoredModel, alerts_of, replay, terms_of
+from models.what_if.replay import RecordedFleet, ReplayTerms, ScoredModel, alerts_of, replay, terms_of
 from models.what_if.visits import Span
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder
 from pipelines.settings.settings import Settings
@@ -25,7 +27,7 @@ from pipelines.what_if.recorded import hours_stood, measured_response
 from pipelines.what_if.result import Recorded, WhatIfResult
 from pipelines.what_if.scored_models import ModelSource, UnscoredModel, check_target, models_of
 from pipelines.what_if.sentences import answers, assumptions
-from pipelines.what_if.simulated import simulate_fleets
+from pipelines.what_if.simulated import simulate_fleets, simulation_check
 
 _DAY = pd.Timedelta(days=1)
 TRAIN_AT = 90.0
@@ -63,8 +65,7 @@ def run_what_if(
     start = max(model.from_time for model in models.values())
     scored = {key: source.scored(model, (start, span.until)) for key, model in models.items()}
     today = scored[source.key_of(config.today)]
-    # The probabilities of defects repaired in the record are those by which today's alarms are decided.
-    fleet = RecordedFleet.of(sources, today)
+    fleet = RecordedFleet.of(sources, today, config.today.horizon)
     stood = hours_stood(fleet.potential, sources)
     errors = subject.experiment.costs
     costs = event_costs(config.costs, errors, stood=stood, span=span.until - span.since)
@@ -77,9 +78,9 @@ def run_what_if(
     fitted: tuple[str, ...] = ()
     rows = replays
     if config.simulate:
-        say(f"Simulating {config.simulate} fleets of {len(span.assets)} machines under {len(config.rows)} rows.")
+        say(f"Simulating {config.simulate} fleets of {len(shared.span.assets)} machines under {len(config.rows)} rows.")
         made = simulate_fleets(source, config, fleet, scored, shared, costs, progress)
-        rows, fitted = made.replays, made.sentences
+        rows, fitted = made.replays, (*made.sentences, simulation_check(made.replays[0], replays[0]))
     compared = compare(rows, costs, simulated=bool(config.simulate), seed=config.seed)
     result = WhatIfResult(
         subject=today.name,
@@ -88,7 +89,7 @@ def run_what_if(
         span=shared.span,
         own=(today.threshold, today.horizon),
         today=config.today,
-        recorded=_recorded(fleet, replays[0], span),
+        recorded=_recorded(fleet, shared.span),
         costs=costs,
         hours_measured=stood is not None and "unplanned_hours" not in config.costs,
         given=tuple(config.costs),
@@ -113,10 +114,6 @@ def _history(workspace: Workspace, experiment: Experiment, engine: BlockEngine |
             "Name a model of another asset type",
         )
     check_condition(experiment, history)
-    if history.stored is None or history.stored.event_span is None:
-        raise ModelError(
-            f"no telemetry of any {history.asset_type}", "telemetry to replay", "Bring it in with `forewarn import`"
-        )
     return history
 
 
@@ -129,30 +126,24 @@ def _source(
     progress: ProgressCallback,
 ) -> ModelSource:
     registered = None if config.train_at is not None else subject.registered
-    at: pd.Timestamp | None = None
-    if registered is None:
-        given = TRAIN_AT if config.train_at is None else config.train_at
-        first, last = _event_span(history)
-        at = given if isinstance(given, pd.Timestamp) else first.floor("D") + pd.Timedelta(days=given).as_unit("us")
-        if not first < at < last:
-            raise UsageError(
-                f"a training at {at:%Y-%m-%d}", f"a time within {first:%Y-%m-%d} to {last:%Y-%m-%d}", "Fix --train-at"
-            )
-    return ModelSource(workspace, settings, history, subject.experiment, registered, at, progress)
+    source = ModelSource(workspace, settings, history, subject.experiment, registered, None, progress)
+    first, last = source.watched
+    if registered is not None:
+        return source
+    given = TRAIN_AT if config.train_at is None else config.train_at
+    at = given if isinstance(given, pd.Timestamp) else first.floor("D") + pd.Timedelta(days=given).as_unit("us")
+    if not first < at < last:
+        raise UsageError(
+            f"a training at {at:%Y-%m-%d}", f"a time within {first:%Y-%m-%d} to {last:%Y-%m-%d}", "Fix --train-at"
+        )
+    return replace(source, train_at=at)
 
 
 def _outcome_sources(source: ModelSource) -> OutcomeSources:
     """Return what alarms are judged by, as known at the end of the record."""
     folder = cache_folder(source.workspace.root, source.experiment, source.history, source.settings)
     models = CachedModels(source.workspace, source.experiment, source.history, source.settings, folder)
-    return models.sources(_event_span(source.history)[1])
-
-
-def _event_span(history: History) -> tuple[pd.Timestamp, pd.Timestamp]:
-    stored = history.stored
-    if stored is None or stored.event_span is None:
-        raise ValueError("the history has no telemetry")
-    return stored.event_span
+    return models.sources(source.watched[1])
 
 
 def _span(config: WhatIfConfig, sources: OutcomeSources, rows: list[tuple[Alternative, UnscoredModel]]) -> Span:
@@ -196,12 +187,20 @@ def _shared(
     return ReplayTerms(watched, response, detectable, lead), measured
 
 
-def _recorded(fleet: RecordedFleet, today: Replay, span: Span) -> Recorded:
+def _recorded(fleet: RecordedFleet, span: Span) -> Recorded:
     """Count what was really done."""
-    events = fleet.potential
-    inside = events[(events["event_time"] > span.since) & (events["event_time"] <= span.until)]
-    inside = inside[inside["asset"].isin(today.counts.index)]
-    return Recorded(int(inside["happened"].sum()), int((~inside["happened"]).sum()))
+    assets = list(span.assets)
+    orders = known_work_orders(fleet.sources.work_orders, fleet.sources.at)
+    events, visits = (
+        rows[(rows["event_time"] > span.since) & (rows["event_time"] <= span.until) & rows["asset"].isin(assets)]
+        for rows in (fleet.potential, interventions(orders))
+    )
+    return Recorded(
+        failures=int(events["happened"].sum()),
+        visits=len(visits),
+        repaired=int((~events["happened"]).sum()),
+        in_vain=int(visits["finding"].eq("no_fault_found").sum()),
+    )
 
 
 def _routine_every(sources: OutcomeSources) -> pd.Timedelta | None:

@@ -98,7 +98,7 @@ def fitted() -> tuple[FittedFleet, Fates]:
     model, fleet, shared = recorded()
     renewals = fleet.potential.assign(failed=True, routine=False)
     span = (BEGIN, BEGIN + 120 * DAY)
-    record = FleetRecord(shared.span.assets, span, STRIDE, renewals, fleet.potential, model.scores)
+    record = FleetRecord(shared.span.assets, span, span, STRIDE, renewals, fleet.potential, model.scores)
     made = fit_fleet(record, 72 * HOUR)
     return made, draw_fates(made, 12, 110.0, seed=0)
 
@@ -192,7 +192,7 @@ def test_a_horizon_takes_its_own_probabilities() -> None:
     assert short[MISSED] > replayed(TODAY).counts[MISSED].sum()
 
 
-def repaired(model: ScoredModel, asset: str, at: pd.Timestamp, finding: str | None) -> pd.DataFrame:
+def repaired(asset: str, at: pd.Timestamp, finding: str | None) -> pd.DataFrame:
     """Return the work order of a visit that an alarm prompted."""
     row = ("w1", asset, at, at + HOUR, "inspection", "bearing", finding, "alarm")
     times = {"event_time": "datetime64[us, UTC]", "known_time": "datetime64[us, UTC]"}
@@ -207,7 +207,7 @@ def lone(finding: str | None) -> tuple[Compared, Compared, Replay]:
     scores = pd.DataFrame({"asset": "m1", "as_of": times, "72h": score}).astype({"as_of": "datetime64[us, UTC]"})
     model = ScoredModel("lone", 1, THRESHOLD, 72 * HOUR, {72 * HOUR: "72h"}, scores)
     failures = make_fleet(1)[1].iloc[:0]
-    fleet = RecordedFleet.of(sources_of(failures, repaired(model, "m1", at, finding), 60), model)
+    fleet = RecordedFleet.of(sources_of(failures, repaired("m1", at, finding), 60), model)
     shared = ReplayTerms(Span(BEGIN + 5 * DAY, BEGIN + 50 * DAY, ("m1",)), 0 * HOUR, 72 * HOUR, DAY)
     rows = [replay(one, model, fleet, shared, COSTS) for one in (TODAY, replace(TODAY, threshold=0.9))]
     first, second = compare(rows, COSTS, simulated=False)
