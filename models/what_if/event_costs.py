@@ -26,12 +26,12 @@ class EventCosts:
 
     of_asset: Costs
     in_vain: float  # of a visit that finds nothing
-    repair_hours: float = 0.0  # how long an asset stands for a planned repair
+    planned_hours: float = 0.0  # how long an asset stands for a planned repair
     shortage: float = 0.0  # of a part that is missing when it is needed
     keeping: float = 0.0  # of one part in stock for the time counted
 
     def __post_init__(self) -> None:
-        for name in ("in_vain", "repair_hours", "shortage", "keeping"):
+        for name in ("in_vain", "planned_hours", "shortage", "keeping"):
             value = getattr(self, name)
             if not 0 <= value < np.inf:
                 raise UsageError(f"{name} of {value}", "a finite number, 0 or more", "Fix the costs")
@@ -43,7 +43,7 @@ class EventCosts:
         return {
             FAILURES: failure,
             MODELLED: failure,
-            PREVENTED: self.of_asset.of_repair(self.repair_hours),
+            PREVENTED: self.of_asset.of_repair(self.planned_hours),
             IN_VAIN: self.in_vain,
             SHORT: self.shortage,
         }
@@ -57,7 +57,7 @@ def cost_of(counts: pd.DataFrame, costs: EventCosts) -> Vector:
 def downtime_of(counts: pd.DataFrame, costs: EventCosts) -> Vector:
     """Return the hours that assets stand, row by row, shape (n_rows,)."""
     failed = (counts[FAILURES] + counts[MODELLED]) * costs.of_asset.unplanned_hours
-    return np.asarray(failed + counts[PREVENTED] * costs.repair_hours, dtype=np.float64)
+    return np.asarray(failed + counts[PREVENTED] * costs.planned_hours, dtype=np.float64)
 
 
 def no_counts(assets: "pd.Index[str]") -> pd.DataFrame:

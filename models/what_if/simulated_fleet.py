@@ -87,7 +87,7 @@ class _Run:
         self.part_lead = shared.part_lead / _HOUR
         terms = model.terms
         self.lead, self.claim, self.gap = terms.lead / _HOUR, terms.claim / _HOUR, terms.gap / _HOUR
-        self.down = costs.of_asset.unplanned_hours, costs.repair_hours
+        self.down = costs.of_asset.unplanned_hours, costs.planned_hours
         fleets, machines, _ = fates.first.shape
         self.size = (fleets, machines)
         self.life = fates.first.copy()

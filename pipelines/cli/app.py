@@ -176,7 +176,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
     "whatif": (
-        "pipelines.commands.what_if:whatif",
+        "pipelines.commands.planning.what_if:whatif",
         "Compare another threshold, horizon, crew, stock or model with what is done today.",
     ),
     "schema": (

@@ -19,7 +19,7 @@ COSTS = {
     "downtime_per_hour": "of an hour that a machine stands because it failed",
     "planned_downtime_per_hour": "of an hour that it stands for a planned repair",
     "unplanned_hours": "hours that it stands because it failed",
-    "repair_hours": "hours that it stands for a planned repair",
+    "planned_hours": "hours that it stands for a planned repair",
     "shortage": "of a part that is missing",
     "part_price": "of one part",
     "keeping_a_year": "of keeping a part for a year, as a share of its price",
@@ -84,7 +84,7 @@ def event_costs(given: Mapping[str, float], errors: CostPlan, *, stood: float | 
     return EventCosts(
         of_asset=of_asset,
         in_vain=given.get("in_vain", errors.false_alarm),
-        repair_hours=given.get("repair_hours", 0.0),
+        planned_hours=given.get("planned_hours", 0.0),
         shortage=given.get("shortage", of_asset.of_failure),
         keeping=given.get("part_price", 0.0) * given.get("keeping_a_year", KEEPING) * (span / YEAR),
     )

@@ -80,7 +80,7 @@ def _today(result: "WhatIfResult") -> str:
 def _costs(result: "WhatIfResult") -> Iterator[str]:
     costs = result.costs
     words = [f"a failure {amount(costs.of_asset.of_failure)}", f"a visit in vain {amount(costs.in_vain)}"]
-    words.append(f"a repair in time {amount(costs.of_asset.of_repair(costs.repair_hours))}")
+    words.append(f"a repair in time {amount(costs.of_asset.of_repair(costs.planned_hours))}")
     if result.today.stock:
         words += [f"a missing part {amount(costs.shortage)}", f"keeping one {amount(costs.keeping)}"]
     missing = [name for name in ("failure", "in_vain") if name not in result.given]

@@ -37,7 +37,7 @@ HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 BEGIN = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
 TERMS = Terms(lead=0 * HOUR, horizon=72 * HOUR, gap=24 * HOUR, reporting_delay=12 * HOUR)
 STRIDE = 6 * HOUR
-COSTS = EventCosts(Costs(planned=1.0, failure=50.0, unplanned_hours=10.0), in_vain=4.0, repair_hours=2.0)
+COSTS = EventCosts(Costs(planned=1.0, failure=50.0, unplanned_hours=10.0), in_vain=4.0, planned_hours=2.0)
 THRESHOLD = 0.5
 TODAY = Alternative()
 ORDERS = ("work_order_id", "asset", "event_time", "known_time", "kind", "component", "finding", "prompted_by")
