@@ -195,6 +195,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Estimate what acting on alarms has avoided, by plant and month: failures, hours of downtime and money.",
     ),
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
+    "whatif": (
+        "pipelines.commands.planning.what_if:whatif",
+        "Compare another threshold, horizon, crew, stock or model with what is done today.",
+    ),
     "schema": (
         "pipelines.commands.schema:schema",
         "Print the JSON Schema of an experiment, of a workspace's settings, of a contract or of a bridge's mapping.",
