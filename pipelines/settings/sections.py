@@ -168,7 +168,8 @@ class RetentionSettings:
     """How long what `forewarn prune` deletes is kept; what an alias, an open outcome or a draw needs is kept longer."""
 
     predictions: Annotated[PositiveDuration | None, OrWord("all")] = None
-    """How long predictions are kept of versions that no alias names, by cut-off; "all" for ever."""
+    """How long predictions are kept of versions that no alias names, by cut-off, and marks on the alarms that they opened;
+    "all" for ever."""
     answers: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long what the endpoint answered is kept of such versions, and where it abstained; "all" for ever."""
     shadow: Annotated[PositiveDuration | None, OrWord("all")] = None

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.outbox.outbox import outbox_frame
 from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
 from data_contracts.records.privacy.forget import FORGOTTEN, forget_asset, forget_person
@@ -42,6 +43,8 @@ def records(tmp_path: Path) -> sa.Engine:
     add_promotion(engine, Promotion(NOW, "m", None, 1, NAME, f"as {NAME} said", evidence, {}))
     add_promotion(engine, Promotion(NOW, "m", 1, 2, "Jürgen Müllers", "better", {}, {}))
     add_records(engine, [Delivery("mail", 1, "dead", 1, NOW, None, f"400: no mailbox of {NAME}")])
+    mark = AlarmMark("k", "m", "b", NOW, "silence", "B. Low", f"{NAME} waits", NOW, NOW, NOW, NAME)
+    add_records(engine, [mark])
     add_decision(engine, Decision(NOW, "m", 1, "hold", [f"held by {NAME.upper()}"], {"n": 3}))
     add_records(engine, [_entry("a", 1, NAME, "sensor"), _entry("a", 2, "B. Low", f"{NAME} was away")])
     add_records(engine, [_entry("b", 1, "B. Low", "hot")])
@@ -52,7 +55,7 @@ def records(tmp_path: Path) -> sa.Engine:
 def test_a_person_is_forgotten(records: sa.Engine, tmp_path: Path) -> None:
     """The name is in no row and no byte of the database afterwards; other names, numbers and times are as before."""
     told = {"outbox_events": 1, "outbox_deliveries": 1}
-    expected = {"promotions": 1, "decisions": 1, "twin_entries": 2, **told}
+    expected = {"promotions": 1, "decisions": 1, "twin_entries": 2, "alarm_marks": 1, **told}
     assert forget_person(records, NAME, at=NOW, actor="dpo", dry_run=True).changed == expected
     assert promotions(records)["actor"].tolist() == [NAME, "Jürgen Müllers"]
     assert forget_person(records, NAME, at=NOW, actor="dpo").changed == expected

@@ -11,6 +11,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.configuration.sqlite_urls import sqlite_file
+from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
 from data_contracts.records.record_types import Decision, ForgottenNames, MonitorRun, Promotion
 from data_contracts.records.records import insert_records, storage_errors
@@ -22,6 +23,7 @@ _COLUMNS: Final = (
     (Decision.table, ("reasons", "evidence")),
     (MonitorRun.table, ("rates",)),
     (TwinEntry.table, ("actor", "reason", "rejection")),
+    (AlarmMark.table, ("actor", "reason", "withdrawn_by")),
     (OutboxEvent.table, ("data",)),
     (Delivery.table, ("problem",)),
 )
@@ -43,7 +45,7 @@ class Forgetting:
 
 
 def forget_person(engine: sa.Engine, name: str, *, at: pd.Timestamp, actor: str, dry_run: bool = False) -> Forgetting:
-    """Replace a name, where it is a word of its own, in ledger, decisions, monitor runs, overrides and events."""
+    """Replace a name, where it is a word of its own, in ledger, decisions, monitor runs, overrides, marks, events."""
     return _forget(engine, "person", [name], None, at=at, actor=actor, dry_run=dry_run)
 
 
