@@ -5,6 +5,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from serving.http.responses import respond_in_thread
+from serving.pages.alarms import routes as alarms
 from serving.pages.frame.show import Worker
 from serving.pages.frame.static_files import static_file
 
@@ -23,4 +24,5 @@ def routes(worker: Worker) -> list[Route]:
     return [
         Route("/ui", get_first),
         Route("/ui/static/{name}", get_file),
+        *alarms.routes(worker),
     ]
