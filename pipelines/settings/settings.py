@@ -22,6 +22,7 @@ from data_contracts.workspace import SETTINGS_FILE, StorageSettings, Workspace
 from features.setting_types import format_setting
 from models.diagnosis.diagnosis_types import Limits
 from models.hold_back.policy import PolicySettings
+from models.planning.planning_settings import PlanningSettings
 from models.retraining.promotion_rules import PromotionRules
 from pipelines.settings.sections import (
     AuditSettings,
@@ -71,6 +72,7 @@ class Settings(EnvironmentSettings):
     diagnosis: Limits = Limits()
     audits: AuditSettings = AuditSettings()
     policy: PolicySettings = PolicySettings()
+    planning: PlanningSettings = PlanningSettings()
     ingest: IngestSettings = IngestSettings()
     compute: ComputeSettings = ComputeSettings()
     schedule: ScheduleSettings = ScheduleSettings()

@@ -8,6 +8,7 @@ from serving.http.responses import respond_in_thread
 from serving.pages.alarms import routes as alarms
 from serving.pages.frame.show import Worker
 from serving.pages.frame.static_files import static_file
+from serving.pages.worklist import routes as worklist
 
 
 def routes(worker: Worker) -> list[Route]:
@@ -25,4 +26,5 @@ def routes(worker: Worker) -> list[Route]:
         Route("/ui", get_first),
         Route("/ui/static/{name}", get_file),
         *alarms.routes(worker),
+        *worklist.routes(worker),
     ]
