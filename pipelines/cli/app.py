@@ -156,6 +156,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Command the machines and deliver events from this workspace, which was restored or copied.",
     ),
     "score": ("pipelines.commands.operate:score", "Score the fleet from stored telemetry and store the predictions."),
+    "worklist": (
+        "pipelines.commands.planning.worklist:worklist",
+        "Plan which machines to repair on which day, from stored predictions.",
+    ),
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
     "build": ("pipelines.commands.build:build", "Pack the endpoint with one model, to run without this workspace."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),

@@ -23,6 +23,7 @@ from features.setting_types import format_setting
 from models.diagnosis.diagnosis_types import Limits
 from models.hold_back.policy import PolicySettings
 from models.parts.orders.order_terms import OrderTerms
+from models.planning.planning_settings import PlanningSettings
 from models.retraining.promotion_rules import PromotionRules
 from models.value.settings import ValueSettings
 from pipelines.settings.links import LinkSettings
@@ -76,6 +77,7 @@ class Settings(EnvironmentSettings):
     policy: PolicySettings = PolicySettings()
     parts: OrderTerms = OrderTerms()
     value: ValueSettings = ValueSettings()
+    planning: PlanningSettings = PlanningSettings()
     ingest: IngestSettings = IngestSettings()
     compute: ComputeSettings = ComputeSettings()
     schedule: ScheduleSettings = ScheduleSettings()

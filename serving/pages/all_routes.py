@@ -9,10 +9,12 @@ from starlette.routing import Route
 from serving.http.callers.sign_in import SignIn
 from serving.http.errors import NOT_FOUND, ApiError
 from serving.http.responses import respond_in_thread
+from serving.pages.alarms import routes as alarms
 from serving.pages.frame.page_request import PageRequest
 from serving.pages.frame.show import Page, Worker, page_route
 from serving.pages.frame.static_files import static_file
 from serving.pages.sign_in import routes as sign_in_routes
+from serving.pages.worklist import routes as worklist
 
 if TYPE_CHECKING:
     from serving.worker_context import WorkerContext
@@ -35,6 +37,8 @@ def routes(worker: Worker, sign_in: SignIn | None = None) -> list[Route]:
     return [
         Route("/ui", get_first),
         Route("/ui/static/{name}", get_file),
+        *alarms.routes(worker),
+        *worklist.routes(worker),
         *sign_in_routes.routes(worker, sign_in),
         page_route("/ui/{unknown:path}", worker, _unknown_page),  # the last: a browser is answered with a page
     ]

@@ -2,5 +2,8 @@
 
 from typing import Final
 
-ENTRIES: Final[tuple[tuple[str, str], ...]] = ()
+ENTRIES: Final[tuple[tuple[str, str], ...]] = (
+    ("/ui/alarms", "alarms.title"),
+    ("/ui/worklist", "worklist.title"),
+)
 """Paths, and the keys of the texts that name them."""
