@@ -1,12 +1,18 @@
 """The routes of all pages for people."""
 
+from typing import TYPE_CHECKING
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from serving.http.responses import respond_in_thread
-from serving.pages.frame.show import Worker
+from serving.pages.frame.page_request import PageRequest
+from serving.pages.frame.show import Page, Worker, page_route
 from serving.pages.frame.static_files import static_file
+
+if TYPE_CHECKING:
+    from serving.worker_context import WorkerContext
 
 
 def routes(worker: Worker) -> list[Route]:
@@ -23,4 +29,12 @@ def routes(worker: Worker) -> list[Route]:
     return [
         Route("/ui", get_first),
         Route("/ui/static/{name}", get_file),
+        page_route("/ui/fleet", worker, _fleet),
     ]
+
+
+# What gathers a page is imported with its first request: the process that only supervises needs none of it.
+def _fleet(worker: "WorkerContext", asked: PageRequest) -> Page:
+    from serving.pages.fleet.fleet_view import fleet_page
+
+    return fleet_page(worker, asked)

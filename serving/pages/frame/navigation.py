@@ -2,5 +2,5 @@
 
 from typing import Final
 
-ENTRIES: Final[tuple[tuple[str, str], ...]] = ()
+ENTRIES: Final[tuple[tuple[str, str], ...]] = (("/ui/fleet", "fleet.title"),)
 """Paths, and the keys of the texts that name them."""
