@@ -37,6 +37,7 @@ def routes(worker: Worker, sign_in: SignIn | None = None) -> list[Route]:
     return [
         Route("/ui", get_first),
         Route("/ui/static/{name}", get_file),
+        page_route("/ui/fleet", worker, _fleet),
         *alarms.routes(worker),
         *worklist.routes(worker),
         *sign_in_routes.routes(worker, sign_in),
@@ -46,3 +47,10 @@ def routes(worker: Worker, sign_in: SignIn | None = None) -> list[Route]:
 
 def _unknown_page(_worker: "WorkerContext", _asked: PageRequest) -> Page:
     raise ApiError(NOT_FOUND, None, "an unknown page", "one that the navigation names", "Begin at /ui/fleet")
+
+
+# What gathers a page is imported with its first request: the process that only supervises needs none of it.
+def _fleet(worker: "WorkerContext", asked: PageRequest) -> Page:
+    from serving.pages.fleet.fleet_view import fleet_page
+
+    return fleet_page(worker, asked)

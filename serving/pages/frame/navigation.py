@@ -3,6 +3,7 @@
 from typing import Final
 
 ENTRIES: Final[tuple[tuple[str, str], ...]] = (
+    ("/ui/fleet", "fleet.title"),
     ("/ui/alarms", "alarms.title"),
     ("/ui/worklist", "worklist.title"),
 )

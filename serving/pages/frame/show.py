@@ -1,5 +1,6 @@
 """From a request to a page: gathered and rendered in a thread, and errors shown as pages too."""
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,6 +37,7 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 _SEE_OTHER = 303
+_PACKED_FROM, _LEVEL = 8 * 1024, 4
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _answer(request: Request, worker: Worker, gather: Gather, needed: tuple[str,
         if needed and not asked.viewer.may(*needed):
             raise MissingScopeError(needed)
         found = gather(at, asked)
-        return found if isinstance(found, Response) else HTMLResponse(render(found, asked), headers=HEADERS)
+        return found if isinstance(found, Response) else _html(request, render(found, asked))
     except Exception as error:
         return error_page(request, worker().settings, to_api_error(error))
 
@@ -116,11 +118,20 @@ def error_page(request: Request, settings: Settings, error: ApiError) -> Respons
 
 def show_with_status(request: Request, settings: Settings, page: Page, error: ApiError) -> Response:
     """Show a page that tells of an error, with the error's status."""
-    headers = {**HEADERS, API_ERROR_HEADER: "1"}
+    response = _html(request, render(page, read_page_request(request, settings)), error.status)
+    response.headers[API_ERROR_HEADER] = "1"
     if error.status == UNAVAILABLE or error.retry_after is not None:
-        headers["Retry-After"] = str(error.retry_after or settings.retry_after_seconds)
-    html = render(page, read_page_request(request, settings))
-    return HTMLResponse(html, status_code=error.status, headers=headers)
+        response.headers["Retry-After"] = str(error.retry_after or settings.retry_after_seconds)
+    return response
+
+
+def _html(request: Request, html: str, status: int = 200) -> HTMLResponse:
+    """Send a page, packed where that spares more than it takes and the browser can unpack it."""
+    content, headers = html.encode(), {**HEADERS, "Vary": "Accept-Encoding"}
+    if len(content) > _PACKED_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+        # A tenth of the size; higher levels take twice the time for a twentieth less.
+        content, headers["Content-Encoding"] = gzip.compress(content, _LEVEL, mtime=0), "gzip"
+    return HTMLResponse(content, status_code=status, headers=headers)
 
 
 def render(page: Page, asked: PageRequest) -> str:
@@ -147,7 +158,9 @@ def render(page: Page, asked: PageRequest) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     folder = files("serving") / "pages" / "templates"
-    loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
+    loader = jinja2.FunctionLoader(
+        lambda name: file.read_text(encoding="utf-8") if (file := folder / name).is_file() else None
+    )
     return jinja2.Environment(
         loader=loader,
         extensions=[FormTokens],
