@@ -47,7 +47,7 @@ _PARTS = (
     ),
     (
         "A channel",
-        "A TOML file in the workspace's folder `channels`, by whose name it is known ([how](../how-to/connect.md)). It\n"
+        "A TOML file in the folder `channels`, by whose name it is known ([how](../how-to/connect.md)). It\n"
         "has one of the sections.",
         reference(json_schema(Channel), prefix="[", suffix="]"),
     ),
