@@ -18,9 +18,9 @@ _INTRODUCTION = """\
 # Configuration
 
 Every key of an experiment, of a workspace's settings, of the endpoint's settings, of a channel, of a bridge's mapping
-and of a contract. This page is generated from the models that read them (`make reference`); `forewarn schema experiment`,
-`settings`, `opcua`, `mtconnect` or `contract` prints the same as a JSON Schema, by which an editor completes and checks
-a file.
+and of a contract. This page is generated from the models that read them (`make reference`); `forewarn schema
+experiment`, `settings`, `opcua`, `mtconnect` or `contract` prints the same as a JSON Schema, by which an editor
+completes and checks a file.
 
 A duration is a number and a unit such as `"72h"`; `"start"` reaches back to an asset's first reading. A time without a
 zone is UTC. Where the contract of an experiment's telemetry counts cycles (`clock: cycle`), `"30 cycles"` is a duration
@@ -47,8 +47,8 @@ _PARTS = (
     ),
     (
         "A channel",
-        "A TOML file in the workspace's folder `channels`, by whose name it is known ([how](../how-to/connect.md)). It has\n"
-        "one of the sections.",
+        "A TOML file in the workspace's folder `channels`, by whose name it is known\n"
+        "([how](../how-to/connect.md)). It has one of the sections.",
         reference(json_schema(Channel), prefix="[", suffix="]"),
     ),
     (

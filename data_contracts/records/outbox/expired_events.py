@@ -43,9 +43,7 @@ def _expired(until: pd.Timestamp, channels: Mapping[str, Sequence[str]], after: 
 def _awaits(channel: str, kinds: Sequence[str]) -> "sa.ColumnElement[bool]":
     """Return the condition that a channel has begun, and an event is still to go out by it."""
     event, delivery, begun = OutboxEvent.table.c, Delivery.table.c, OutboxChannel.table.c
-    settled = sa.exists().where(
-        delivery.channel == channel, delivery.event == event.id, delivery.state != RETRYING
-    )
+    settled = sa.exists().where(delivery.channel == channel, delivery.event == event.id, delivery.state != RETRYING)
     later = sa.exists().where(begun.channel == channel, begun.settled < event.id)
     return sa.and_(event.kind.in_(kinds), later, ~settled)
 
