@@ -9,7 +9,8 @@ from typing import Protocol
 from data_contracts.errors import ForewarnError
 from data_contracts.records.outbox.channel_counts import count_open
 from data_contracts.records.outbox.event_kinds import KINDS
-from data_contracts.records.records import open_records
+from data_contracts.records.records import BUSY_SECONDS
+from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.table_events.follow_tables import add_table_events
 from data_contracts.workspace import Workspace
 from pipelines.connectors.channel_settings import channel_names, read_channel
@@ -20,6 +21,7 @@ from pipelines.connectors.run_channels import OutboxRun, chosen_channels, delive
 SUPERVISOR_VARIABLE = "FOREWARN_SUPERVISOR"
 """The environment variable with the process with which this one ends, such as the endpoint that started it."""
 _LOOK_EVERY_S = 1.0
+_ROUNDS_PER_LOOK = 10  # at tables: in an object store each costs a request, and nobody needs a finding in a second
 _ROUNDS_IDLE = 60  # then a channel without open events has its turn nevertheless, to look no longer at settled ones
 
 
@@ -39,6 +41,18 @@ class _Following:
     done: dict[str, DeliverResult] = field(default_factory=dict)
     reached: dict[str, Reached] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)  # the last problem of each channel
+
+    def __post_init__(self) -> None:
+        """Keep a connection: opening one each second takes more than what is asked by it."""
+        self._records = RecordsHandle(self.workspace.records_url, BUSY_SECONDS)
+
+    def read_tables(self) -> None:
+        """Write the events of what tables have stored."""
+        try:
+            add_table_events(self.workspace, self._records.engine(), present())
+            self.say("", "")
+        except ForewarnError as error:
+            self.say("", str(error))
 
     def go_on(self, name: str, *, idle: bool) -> None:
         """Send what is due by a channel; `idle` if it may be skipped where nothing is open."""
@@ -60,7 +74,7 @@ class _Following:
         self.said[what] = problem
 
     def _has_open(self, name: str, kinds: Sequence[str]) -> bool:
-        counts = count_open(open_records(self.workspace.records_url), name, kinds)
+        counts = count_open(self._records.engine(), name, kinds)
         return counts is None or counts.waiting > 0
 
 
@@ -73,11 +87,8 @@ def follow_outbox(workspace: Workspace, names: Sequence[str] | None, *, stopping
     for name in chosen_channels(workspace, names):
         following.done[name] = DeliverResult(name)
     while not (stopping.is_set() or _is_left_alone()):
-        try:
-            add_table_events(workspace, open_records(workspace.records_url), present())
-            following.say("", "")
-        except ForewarnError as error:
-            following.say("", str(error))
+        if rounds % _ROUNDS_PER_LOOK == 0:
+            following.read_tables()
         for name in channel_names(workspace.root) if names is None else names:
             following.go_on(name, idle=rounds % _ROUNDS_IDLE > 0)
         rounds += 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.errors import UsageError
+from data_contracts.errors import ModelError, UsageError
 from data_contracts.records.leases import HeldLease, hold_lease, release_if_dead
 from data_contracts.records.outbox.channel_counts import count_open
 from data_contracts.records.outbox.channel_homes import claim_channel, take_over_channels
@@ -24,7 +24,6 @@ from pipelines.connectors.messages.deliver_messages import deliver_messages, ope
 from pipelines.connectors.sap.channels import sap_section
 from pipelines.connectors.sap.target import open_sap
 from pipelines.connectors.webhook import open_webhook
-from pipelines.settings.settings import read_settings
 
 SOURCE_VARIABLE = "FOREWARN_EVENT_SOURCE"
 """The environment variable with the URI that events name as their source."""
@@ -57,6 +56,14 @@ def deliver_all(workspace: Workspace, names: Sequence[str] | None, *, stopping: 
     channels = chosen_channels(workspace, names)
     add_table_events(workspace, open_records(workspace.records_url), present())
     return OutboxRun(tuple(deliver_by(workspace, name, channel, {}, stopping) for name, channel in channels.items()))
+
+
+def deliver_in_turn(workspace: Workspace, name: str, *, stopping: Stop) -> DeliverResult:
+    """Send what is due by one channel; where another process is at it, as the endpoint may be, leave it to that."""
+    try:
+        return deliver_all(workspace, [name], stopping=stopping).channels[0]
+    except ModelError as error:
+        return DeliverResult(name, problem=str(error))
 
 
 def take_over(workspace: Workspace) -> Mapping[str, int]:
@@ -117,6 +124,9 @@ def _opened(
     """Open where a channel's events go, and yield what sends by it."""
     root = workspace.root
     if channel.message is not None:
+        # Imported only when it is needed: what the models go by takes 20 MB, in a process that stays.
+        from pipelines.settings.settings import read_settings
+
         people = open_people(channel.message, root, read_settings(workspace, os.environ).link.endpoint, reached)
         yield lambda records, name, channel, kinds, stopping: deliver_messages(
             records, name, channel, people, kinds, clock=present, stopping=stopping

@@ -142,7 +142,8 @@ class ScheduleSettings:
     prune: Cron = ""
     """When what is kept no longer is deleted, by [retention]."""
     deliver: Cron = ""
-    """When waiting events go out by the workspace's channels; `forewarn outbox deliver --follow` sends them at once."""
+    """When waiting events go out by the workspace's channels; the endpoint sends them at once, and so does
+    `forewarn outbox deliver --follow`."""
     time_zone: TimeZone = "UTC"
     """The time zone of the cron expressions."""
     port: Annotated[Count, Field(le=65_535)] = 4200
