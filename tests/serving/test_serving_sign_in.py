@@ -14,7 +14,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from data_contracts.errors import UsageError
+from data_contracts.records.access.access_records import PageSession
 from data_contracts.records.access.page_actions import add_action, list_actions
+from data_contracts.records.records import read_frame
 from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.records.tokens import create_token, find_token, revoke_token
 from serving.http.callers.authentication import Authenticator
@@ -161,6 +163,16 @@ def test_a_session_ends(site: Site) -> None:
     browser = site.signed_in("jan")
     site.now += 8 * HOUR
     assert browser.get("/ui/fleet").status_code == 303
+
+
+def test_a_page_that_keeps_itself_current_keeps_nobody_signed_in(site: Site) -> None:
+    """Nobody may be in front of it; what a person asks for does."""
+    left, used = site.signed_in("maria"), site.signed_in("otto")
+    site.now += 7 * HOUR
+    assert left.get("/ui/fleet", headers={"x-forewarn-refresh": "1"}).status_code == 200
+    assert used.get("/ui/fleet").status_code == 200
+    sessions = read_frame(site.records, PageSession.table.select()).set_index("token")["used_at"]
+    assert sessions.to_dict() == {"maria": NOW, "otto": site.now}
 
 
 def test_attempts_to_sign_in_are_few(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ def open_session(engine: sa.Engine, token: str, *, at: pd.Timestamp, idle: pd.Ti
     return secret
 
 
-def find_session(engine: sa.Engine, secret: str, *, at: pd.Timestamp, idle: pd.Timedelta) -> OpenSession | None:
-    """Return a session that is open at `at`, and note its use.
+def find_session(
+    engine: sa.Engine, secret: str, *, at: pd.Timestamp, idle: pd.Timedelta, in_use: bool = True
+) -> OpenSession | None:
+    """Return a session that is open at `at`, and note its use if it is `in_use`.
 
     None once its token was revoked or has expired, nobody used it for `idle`, or its time is over.
     """
@@ -55,7 +57,7 @@ def find_session(engine: sa.Engine, secret: str, *, at: pd.Timestamp, idle: pd.T
         row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    if row.used_at <= at - min(_NOTED_AFTER, idle / 2):
+    if in_use and row.used_at <= at - min(_NOTED_AFTER, idle / 2):
         used = sa.update(own).where(own.c.digest == _digest(secret), own.c.used_at < at).values(used_at=at)
         with storage_errors(engine), engine.begin() as connection:
             connection.execute(used)

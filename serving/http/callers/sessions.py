@@ -30,9 +30,10 @@ class Sessions:
         """Return a session that was open a second ago; reads no database."""
         return self._recent.get(secret)
 
-    def find(self, secret: str) -> OpenSession | None:
-        """Return a session that is open, and note its use."""
-        session = find_session(self._records().engine(), secret, at=self._clock(), idle=self._idle)
+    def find(self, secret: str, *, in_use: bool) -> OpenSession | None:
+        """Return a session that is open, and note its use if somebody uses it."""
+        now = self._clock()
+        session = find_session(self._records().engine(), secret, at=now, idle=self._idle, in_use=in_use)
         if session is not None:
             self._recent.note(secret, session)
         return session
