@@ -34,15 +34,16 @@ def routes(worker: Worker, sign_in: SignIn | None = None) -> list[Route]:
         """Begin with the fleet."""
         return RedirectResponse(f"{request.scope.get('root_path', '')}/ui/fleet")
 
-    return [
+    pages = [
         Route("/ui", get_first),
         Route("/ui/static/{name}", get_file),
         page_route("/ui/fleet", worker, _fleet),
         *alarms.routes(worker),
         *worklist.routes(worker),
         *sign_in_routes.routes(worker, sign_in),
-        page_route("/ui/{unknown:path}", worker, _unknown_page),  # the last: a browser is answered with a page
     ]
+    # After all others: a browser is answered with a page.
+    return [*pages, page_route("/ui/{unknown:path}", worker, _unknown_page)]
 
 
 def _unknown_page(_worker: "WorkerContext", _asked: PageRequest) -> Page:

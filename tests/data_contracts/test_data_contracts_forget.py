@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from data_contracts.errors import UsageError
 from data_contracts.records.access.access_records import PageAction
+from data_contracts.records.access.page_sessions import open_session
 from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.outbox.outbox import outbox_frame
 from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
@@ -25,6 +27,7 @@ from data_contracts.records.records import (
     open_records,
     promotions,
 )
+from data_contracts.records.tokens import create_token, revoke_token, tokens
 
 NOW = pd.Timestamp("2026-05-01T00:00Z").as_unit("us")
 NAME = "Jürgen Müller"
@@ -78,6 +81,22 @@ def test_a_person_is_forgotten(records: sa.Engine, tmp_path: Path) -> None:
     assert f"{NAME} was away".encode() not in stored
     assert not forget_person(records, NAME, at=NOW, actor="dpo").rows
     assert len(list_records(records, ForgottenNames)) == 1
+
+
+def test_a_token_of_a_person_is_renamed_once_it_is_revoked(records: sa.Engine, tmp_path: Path) -> None:
+    """With the sessions that it had; while it is valid, nothing is changed."""
+    create_token(records, "maria.huber", ["report"], at=NOW)
+    create_token(records, "maria", ["report"], at=NOW)
+    add_records(records, [PageAction(NOW, "maria.huber", "sign-in", "maria.huber", "done", 303, "r2")])
+    open_session(records, "maria.huber", at=NOW, idle=pd.Timedelta("8h"), longest=pd.Timedelta("7D"))
+    with pytest.raises(UsageError, match="is valid"):
+        forget_person(records, "Maria.Huber", at=NOW, actor="dpo")
+    assert "maria.huber" in set(list_records(records, PageAction)["actor"])
+    revoke_token(records, "maria.huber", at=NOW)
+    assert forget_person(records, "maria.huber", at=NOW, actor="dpo").changed == {"page_actions": 1, "tokens": 1}
+    assert tokens(records)["name"].tolist() == ["forgotten-1", "maria"]
+    records.dispose()
+    assert b"maria.huber" not in b"".join(file.read_bytes() for file in tmp_path.glob("records.db*"))
 
 
 def test_whoever_changed_an_asset_is_forgotten(records: sa.Engine) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts.records.access.access_records import PageSession
-from data_contracts.records.access.page_sessions import end_session, find_session, open_session
+from data_contracts.records.access.page_sessions import end_session, find_session, note_use, open_session
 from data_contracts.records.records import open_records, read_frame
 from data_contracts.records.tokens import create_token, revoke_token
 
@@ -56,15 +56,18 @@ def test_a_session_ends_with_its_token(records: sa.Engine) -> None:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.integers(1, 600), max_size=12))
-def test_a_session_ends_by_time(pauses: list[int]) -> None:
-    """It is open as long as no pause, in minutes, reaches the idle time, and until its longest time at most."""
+@given(st.lists(st.tuples(st.integers(1, 600), st.booleans()), max_size=12))
+def test_a_session_ends_by_time(requests: list[tuple[int, bool]]) -> None:
+    """It is open while no pause between two uses, in minutes, reaches the idle time, and not beyond the longest."""
     records = open_records("sqlite://")
-    secret, at, was_open = _signed_in(records), NOW, True
-    for pause in pauses:
+    secret, at, used, was_open = _signed_in(records), NOW, NOW, True
+    for pause, in_use in requests:
         at += pause * MINUTE
-        was_open = was_open and pause * MINUTE < IDLE and at < NOW + LONGEST
+        was_open = was_open and at - used < IDLE and at < NOW + LONGEST
         assert (find_session(records, secret, at=at, idle=IDLE) is not None) == was_open
+        if in_use and was_open:
+            note_use(records, secret, at=at)
+            used = at
     records.dispose()
 
 

@@ -333,6 +333,24 @@ def test_without_tokens_only_this_machine_may_call(headers: dict[str, str]) -> N
         assert answer.status_code == 200, host
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "dest", "status"),
+    [
+        ("GET", "/ui/fleet", "document", 200),
+        ("GET", "/ui/fleet", "iframe", 403),
+        ("GET", "/ui/fleet", "empty", 403),
+        ("POST", "/ui/fleet", "document", 403),
+        ("GET", "/model", "document", 403),
+    ],
+)
+def test_without_tokens_a_link_to_a_page_may_be_followed(method: str, path: str, dest: str, status: int) -> None:
+    """From another site's page, by somebody on this machine: that page sees nothing of what is shown."""
+    routes = [Route("/ui/fleet", _answer, methods=["GET", "POST"]), Route("/model", _answer)]
+    middleware = RequestMiddleware(Starlette(routes=routes), Settings(), None)
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": dest}
+    assert ask(middleware, method, path, headers=headers).status_code == status
+
+
 def test_without_tokens_the_endpoint_s_own_pages_may_call() -> None:
     """A browser says of its own pages' requests where they come from."""
     headers = {"Host": "localhost:3000", "Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-origin"}

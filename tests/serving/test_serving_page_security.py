@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pandas as pd
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -29,7 +30,7 @@ from serving.pages.frame.show import error_page
 from serving.settings import Settings
 from serving.worker_context import now, start_worker
 from tests.serving import hostile_workspace
-from tests.serving.conftest import MODEL
+from tests.serving.conftest import END, MODEL
 from tests.serving.page_client import BROWSER, OWN_PAGE, send_form
 
 SIGN_IN = "/ui/sign-in"
@@ -99,6 +100,7 @@ def site(workspace: Workspace, registry: Registry, tmp_path_factory: pytest.Temp
     workspace = open_workspace(root, {})
     hostile_workspace.fill(workspace)
     worker = start_worker(Settings(workspace=workspace.root, model=MODEL), {})
+    worker.predictor.clock = lambda: END + pd.Timedelta("1h")  # the alarms are still open
     site = Site(worker)
     yield site
     worker.stop()

@@ -1,5 +1,6 @@
 """People sign in to the pages: with a token, or at a proxy that is believed; what they change is recorded."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from data_contracts.errors import UsageError
+from data_contracts.records.access.access_records import PageSession
 from data_contracts.records.access.page_actions import add_action, list_actions
+from data_contracts.records.records import read_frame
 from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.records.tokens import create_token, find_token, revoke_token
 from serving.http.callers.authentication import Authenticator
@@ -22,13 +25,14 @@ from serving.http.callers.cookies import SESSION
 from serving.http.callers.page_paths import FIRST, own_page
 from serving.http.callers.sessions import Sessions
 from serving.http.callers.sign_in import SignIn
+from serving.http.errors import LOGGER
 from serving.http.middleware import RequestMiddleware
 from serving.pages import all_routes
 from serving.pages.frame.forms import Form
 from serving.pages.frame.page_request import PageRequest
 from serving.pages.frame.show import Done, Page, error_page, form_route, page_route
 from serving.settings import Settings, from_environment
-from tests.serving.page_client import BROWSER, send_form
+from tests.serving.page_client import BROWSER, OWN_PAGE, send_form
 
 NOW = pd.Timestamp("2026-03-01T06:00Z").as_unit("us")
 HOUR = pd.Timedelta("1h")
@@ -161,6 +165,52 @@ def test_a_session_ends(site: Site) -> None:
     browser = site.signed_in("jan")
     site.now += 8 * HOUR
     assert browser.get("/ui/fleet").status_code == 303
+
+
+def test_a_page_that_keeps_itself_current_keeps_nobody_signed_in(site: Site) -> None:
+    """Nobody may be in front of it; what a person asks for does."""
+    left, used = site.signed_in("maria"), site.signed_in("otto")
+    site.now += 7 * HOUR
+    assert left.get("/ui/fleet", headers={"x-forewarn-refresh": "1"}).status_code == 200
+    assert used.get("/ui/fleet").status_code == 200
+    sessions = read_frame(site.records, PageSession.table.select()).set_index("token")["used_at"]
+    assert sessions.to_dict() == {"maria": NOW, "otto": site.now}
+
+
+def test_any_worker_knows_who_has_signed_in(site: Site, tmp_path: Path) -> None:
+    """And takes the forms that another one has shown; who signs out has left them all within a second."""
+    browser, other = site.signed_in("maria"), Site(tmp_path)
+    elsewhere = other.browser()
+    elsewhere.cookies.set(SESSION, browser.cookies[SESSION])
+    shown = browser.get("/ui/fleet").text.partition('name="form_token" value="')[2].partition('"')[0]
+    data = {"form_token": shown}
+    assert elsewhere.post("/ui/alarms/a/acknowledge", data=data, headers=OWN_PAGE).status_code == 303
+    assert send_form(elsewhere, "/ui/sign-out", {}, viewer="maria").status_code == 303
+    ends = time.monotonic() + 30
+    while browser.get("/ui/fleet").status_code != 303:
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+    other.handle.close()
+
+
+def test_records_that_cannot_be_written(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who has signed in goes on, and what was done is answered; nobody signs in meanwhile, and is told why."""
+    browser, token = site.signed_in("maria"), create_token(site.records, "otto", ["report"], at=NOW)
+    site.now += HOUR
+    with site.records.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")  # for the connection that comes next from the pool
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    assert browser.get("/ui/fleet").status_code == 200
+    assert send_form(browser, "/ui/alarms/a/acknowledge", {}, viewer="maria").status_code == 303
+    refused = send_form(site.browser(), "/ui/sign-in", {"token": token})
+    assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+    assert "Nobody can sign in at the moment" in refused.text
+    lines = " ".join(record.getMessage() for record in caplog.records)
+    assert "the use of a session was not noted" in lines
+    assert "not recorded that maria did alarm.acknowledge" in lines
+    assert site.actions() == [("maria", "sign-in", "maria", "done")]
 
 
 def test_attempts_to_sign_in_are_few(tmp_path: Path) -> None:

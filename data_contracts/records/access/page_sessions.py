@@ -12,7 +12,6 @@ from data_contracts.records.database.storage_errors import storage_errors
 from data_contracts.records.record_types import TokenRow
 
 _RANDOM_BYTES = 32
-_NOTED_AFTER = pd.Timedelta(minutes=1)  # a page that refreshes itself must not write every time
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,7 @@ class OpenSession:
 
     name: str
     scopes: frozenset[str]
+    used_at: pd.Timestamp  # the last time, as far as it was noted
 
 
 def open_session(engine: sa.Engine, token: str, *, at: pd.Timestamp, idle: pd.Timedelta, longest: pd.Timedelta) -> str:
@@ -35,7 +35,7 @@ def open_session(engine: sa.Engine, token: str, *, at: pd.Timestamp, idle: pd.Ti
 
 
 def find_session(engine: sa.Engine, secret: str, *, at: pd.Timestamp, idle: pd.Timedelta) -> OpenSession | None:
-    """Return a session that is open at `at`, and note its use.
+    """Return a session that is open at `at`.
 
     None once its token was revoked or has expired, nobody used it for `idle`, or its time is over.
     """
@@ -53,13 +53,15 @@ def find_session(engine: sa.Engine, secret: str, *, at: pd.Timestamp, idle: pd.T
     )
     with storage_errors(engine), engine.connect() as connection:
         row = connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    if row.used_at <= at - min(_NOTED_AFTER, idle / 2):
-        used = sa.update(own).where(own.c.digest == _digest(secret), own.c.used_at < at).values(used_at=at)
-        with storage_errors(engine), engine.begin() as connection:
-            connection.execute(used)
-    return OpenSession(row.token, frozenset(row.scopes))
+    return None if row is None else OpenSession(row.token, frozenset(row.scopes), row.used_at)
+
+
+def note_use(engine: sa.Engine, secret: str, *, at: pd.Timestamp) -> None:
+    """Note that somebody used a session."""
+    own = PageSession.table
+    used = sa.update(own).where(own.c.digest == _digest(secret), own.c.used_at < at).values(used_at=at)
+    with storage_errors(engine), engine.begin() as connection:
+        connection.execute(used)
 
 
 def end_session(engine: sa.Engine, secret: str) -> bool:

@@ -1,7 +1,7 @@
 """Who may look at the pages: people who signed in, with a token or at a proxy, and programs with a token."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers
@@ -18,6 +18,7 @@ from serving.http.request_context import RequestContext
 from serving.settings import Settings
 
 _CONCURRENT_CHECKS = 4
+_BY_ITSELF = "x-forewarn-refresh"  # of a page that keeps itself current: nobody may be in front of it
 
 
 class PageAccess:
@@ -64,7 +65,8 @@ class PageAccess:
         if session is None:
             # Limited by address before the records are read, so that guessing is slow.
             check_rate(context.address)
-            session = await to_thread.run_sync(self._sessions.find, secret, limiter=_limiter())
+            find = partial(self._sessions.find, secret, in_use=_BY_ITSELF not in headers)
+            session = await to_thread.run_sync(find, limiter=_limiter())
         if session is None:
             return False
         context.caller, context.scopes, context.signed_in_by = session.name, session.scopes, "token"

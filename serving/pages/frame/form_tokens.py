@@ -2,6 +2,7 @@
 
 It is a keyed digest of the viewer's name (HMAC, RFC 2104), and the key is a secret that only the viewer's browser
 sends: the session's, or that of a cookie of its own where there is none. So any worker can check it, and none keeps it.
+Another site cannot have a page with the token of ours shown to it: its requests carry neither cookie (SameSite=Strict).
 """
 
 import hashlib
