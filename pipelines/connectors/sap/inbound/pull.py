@@ -69,7 +69,7 @@ class _Pull:
             result = ingest(self.workspace, frame, contract, now=self.now)
         except ContractError as error:
             # All of it is in quarantine, where it can be repaired; what follows must not wait for it.
-            if not error.report.batch_passed:
+            if error.report is None or not error.report.batch_passed:
                 self.problems.append(str(error))
             return 0, len(frame)
         return result.accepted, result.quarantined

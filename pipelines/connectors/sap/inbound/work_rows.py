@@ -149,9 +149,9 @@ def _prompt(notification: Entity | None, plant: Plant) -> tuple[str | None, str 
         return ("alarm" if event.kind == ALARM_OPENED or prediction in plant.alerts else None), prediction
     if reference.startswith(plant.section.prefix):
         # Its event is kept no longer, or was written by the workspace of which this is a copy.
-        prediction = prediction_in(str(notification.get("MaintNotificationLongText") or ""))
-        if prediction is not None:
-            return ("alarm" if prediction in plant.alerts else None), prediction
+        named = prediction_in(str(notification.get("MaintNotificationLongText") or ""))
+        if named is not None:
+            return ("alarm" if named in plant.alerts else None), named
     if notification.get("MaintenanceObjectIsDown"):
         return "failure", None
     return ("schedule" if notification.get("MaintenancePlan") else None), None
