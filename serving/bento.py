@@ -26,7 +26,7 @@ from serving.deployment.model_choice import choose_served_model
 
 PACKAGES = ("data_contracts", "features", "models", "serving")
 # What no request needs: flows, the registry, the command line and plots.
-_EXCLUDED = ("cyclopts", "fastapi", "jinja2", "matplotlib", "mlflow", "prefect", "rich")
+_EXCLUDED = ("cyclopts", "fastapi", "matplotlib", "mlflow", "prefect", "rich")
 _EXTRAS = ("otel", "postgres", "signing")
 _TEMPLATES = Path(__file__).parent / "container"
 

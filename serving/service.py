@@ -22,7 +22,9 @@ from serving.http.load_balancing import WorkerLoad
 from serving.http.middleware import RequestMiddleware
 from serving.http.responses import JSON, read_body, respond
 from serving.http.supervision import end_with_parent, ended_at_once
-from serving.routes import model_routes, page_routes, planning_routes, twin_routes
+from serving.pages import all_routes
+from serving.pages.public import routes as public_routes
+from serving.routes import model_routes, planning_routes, twin_routes
 from serving.schemas.answers import PredictAnswer
 from serving.schemas.predict_request import PredictRequest, parse_request
 from serving.settings import LISTENS, SUPERVISOR, from_environment
@@ -100,7 +102,8 @@ def _context() -> "WorkerContext":
 
 _ROUTES = Starlette(
     routes=[
-        *page_routes.routes(SETTINGS),
+        *public_routes.routes(SETTINGS),
+        *all_routes.routes(_context),
         *model_routes.routes(_context),
         *planning_routes.routes(_context),
         *twin_routes.routes(_context),

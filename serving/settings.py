@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, Strict, WithJsonSchema
 from pydantic_settings import SettingsConfigDict
@@ -33,6 +34,14 @@ def _check_duration(text: str) -> str:
     return text
 
 
+def _check_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("no time zone") from None
+    return name
+
+
 def _check_span(text: str) -> str:
     if text == _NEVER:
         raise ValueError("not a duration")
@@ -44,6 +53,7 @@ _Positive = Annotated[int, Strict(), Field(gt=0)]
 _Seconds = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False, json_schema_extra=_SECONDS)]
 _PositiveSeconds = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False, json_schema_extra=_SECONDS)]
 _Rate = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False, json_schema_extra={"unit": "requests/s"})]
+_TIME_ZONE = {"type": "string", "title": "a name of the IANA time zone database", "examples": ["Europe/Berlin"]}
 _DURATION = {"type": "string", "title": "a duration", "examples": ["6h"], "unit": "d, h, min, s, ms, us"}
 
 
@@ -87,6 +97,12 @@ class Settings(EnvironmentSettings):
     stale_after: Annotated[str, AfterValidator(_check_duration), WithJsonSchema(_DURATION)] = ""
     """The age from which telemetry makes a prediction stale, such as "6h"; "none" for never. If empty, the latency that
     the contract of the telemetry promises, or else what the telemetry's own rhythm suggests."""
+    language: Literal["auto", "en", "de"] = "auto"
+    """The language of the pages; "auto": what the viewer's browser asks for."""
+    time_zone: Annotated[str, AfterValidator(_check_time_zone), WithJsonSchema(_TIME_ZONE)] = "UTC"
+    """The time zone of the plants, in which the pages show times."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    """The currency of costs on the pages, by its ISO 4217 code."""
     valid_for: Annotated[str, AfterValidator(_check_span), WithJsonSchema(_DURATION)] = ""
     """How long after its cut-off a prediction holds, such as "6h"; if empty, a quarter of the shortest horizon."""
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.http import metrics, request_context, request_log, version
 from serving.http.callers.authentication import (
     OPEN_PATHS,
-    PUBLIC_FOLDER,
+    PUBLIC_FOLDERS,
     PUBLIC_PATHS,
     Authenticator,
     check_scope,
@@ -47,7 +47,9 @@ _ROUTES_BY_PREFIX = {
     "/assets/": "/assets/{asset}/history",
     "/why/": "/why/{prediction_id}",
     "/twins/": "/twins/{asset}",
-    PUBLIC_FOLDER: f"{PUBLIC_FOLDER}{{name}}",
+    **{folder: f"{folder}{{name}}" for folder in PUBLIC_FOLDERS},
+    "/ui/machines/": "/ui/machines/{asset}",
+    "/ui/": "/ui/{page}",
 }
 _FIRST_ERROR_STATUS = 400
 _VERSION = "/v1"
@@ -135,7 +137,7 @@ class RequestMiddleware:
                 self._check_rate(client)
                 check, limiter = self._authenticator.authenticate, _token_check_limiter()
                 token = await to_thread.run_sync(check, authorization, limiter=limiter)
-            context.caller = token.name
+            context.caller, context.scopes = token.name, token.scopes
             check_scope(token, path, scope["method"])
             self._check_rate(token.name)
         size = headers.get("content-length", "")

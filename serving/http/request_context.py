@@ -17,6 +17,7 @@ class RequestContext:
 
     request_id: str = ""  # the caller's own, if it sent one
     caller: str = ANYONE  # the token's name
+    scopes: frozenset[str] | None = None  # of the token; None where no tokens are needed
     predictions: list[str] = field(default_factory=list)  # ids of the predictions in the response
     trace_id: str = ""  # of the trace that it is part of, if any
     deadline: float = math.inf  # of `time.monotonic`: by then the caller has been answered that there is no answer

@@ -1,1 +1,1 @@
-"""Pages for people: where the endpoint is found to be one, and its document to read and to try."""
+"""Pages for people: the planner's, and the description of the endpoint's requests."""

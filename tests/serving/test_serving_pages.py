@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from serving.http.callers.authentication import Authenticator
 from serving.http.errors import ApiError
 from serving.http.middleware import RequestMiddleware
-from serving.pages.documentation import documentation_file
-from serving.routes.page_routes import routes
+from serving.pages.public.documentation import documentation_file
+from serving.pages.public.routes import routes
 from serving.settings import Settings
 from serving.worker_context import now
 from tests.browser import NARROW, WIDE, Browser, Scheme

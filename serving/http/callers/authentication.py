@@ -13,7 +13,7 @@ from serving.http.errors import FORBIDDEN, UNAUTHORIZED, ApiError
 
 OPEN_PATHS = ("/livez", "/readyz", "/healthz")
 """Health checks, which need no token."""
-PUBLIC_PATHS, PUBLIC_FOLDER = ("/", "/docs", "/docs.json"), "/docs/"
+PUBLIC_PATHS, PUBLIC_FOLDERS = ("/", "/docs", "/docs.json"), ("/docs/", "/ui/static/")
 """What is the same for everybody and says nothing of a plant: the description of the endpoint."""
 _SCOPES = {
     "/predict": ("predict",),
@@ -51,7 +51,7 @@ def is_public(path: str) -> bool:
     >>> is_public("/docs/swagger-ui.css"), is_public("/model")
     (True, False)
     """
-    return path in PUBLIC_PATHS or path.startswith(PUBLIC_FOLDER)
+    return path in PUBLIC_PATHS or path.startswith(PUBLIC_FOLDERS)
 
 
 def scopes_for(path: str, method: str = "GET") -> tuple[str, ...]:

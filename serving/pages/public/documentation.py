@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 from starlette.responses import HTMLResponse, Response
 
 from serving.http.errors import NOT_FOUND, ApiError
-from serving.pages.page import HEADERS, page
+from serving.pages.public.page import HEADERS, page
 
 _SWAGGER_UI = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 _OWN = {"documentation.css": "text/css", "documentation.js": "text/javascript"}

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import HTMLResponse
 
-from serving.pages.page import page
+from serving.pages.public.page import page
 
 
 def start_page(document: Mapping[str, Any]) -> HTMLResponse:

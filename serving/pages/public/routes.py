@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from serving.http import metrics
 from serving.http.responses import respond_in_thread
-from serving.pages.documentation import documentation_file, documentation_page
-from serving.pages.start_page import start_page
+from serving.pages.public.documentation import documentation_file, documentation_page
+from serving.pages.public.start_page import start_page
 from serving.schemas.openapi import document
 from serving.settings import Settings
 

@@ -1,0 +1,1 @@
+"""What all pages share: layout, texts, formats of times and numbers, the viewer, forms."""

@@ -1,0 +1,60 @@
+"""Times, spans, numbers and amounts as people at the plant write them."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from serving.pages.frame.texts import Language, text
+
+NOTHING = "\u2013"
+_HOURS_A_DAY, _MINUTES_AN_HOUR = 24, 60
+_LONGEST_IN_HOURS = 48
+_THOUSANDS = {"en": str.maketrans("", ""), "de": str.maketrans(",.", ".,")}
+_DATE = {"en": "{:%Y-%m-%d}", "de": "{:%d.%m.%Y}"}
+
+
+@dataclass(frozen=True)
+class Formats:
+    """How a viewer reads values: the language, the plant's time zone and its currency."""
+
+    language: Language = "en"
+    zone: str = "UTC"
+    currency: str = "EUR"
+
+    def instant(self, at: pd.Timestamp | None) -> str:
+        """Write an instant in the plant's time, to the minute."""
+        return NOTHING if at is None or pd.isna(at) else f"{self.date(at)} {self._local(at):%H:%M}"
+
+    def date(self, at: pd.Timestamp | None) -> str:
+        """Write the day of an instant in the plant's time."""
+        return NOTHING if at is None or pd.isna(at) else _DATE[self.language].format(self._local(at))
+
+    def number(self, value: float | None, digits: int = 0) -> str:
+        """Write a number with so many decimals."""
+        return (
+            NOTHING if value is None or pd.isna(value) else f"{value:,.{digits}f}".translate(_THOUSANDS[self.language])
+        )
+
+    def percent(self, share: float | None, digits: int = 0) -> str:
+        """Write a share of 1 in percent."""
+        return NOTHING if share is None or pd.isna(share) else f"{self.number(100 * share, digits)} %"
+
+    def amount(self, value: float | None) -> str:
+        """Write an amount of money."""
+        return NOTHING if value is None or pd.isna(value) else f"{self.number(value)} {self.currency}"
+
+    def span(self, span: pd.Timedelta | None) -> str:
+        """Write a span in minutes, hours or days, whichever is read best; a negative one as it is."""
+        if span is None or pd.isna(span):
+            return NOTHING
+        minutes = span / pd.Timedelta(minutes=1)
+        if abs(minutes) < _MINUTES_AN_HOUR:
+            return text(self.language, "frame.minutes", n=self.number(minutes))
+        hours = minutes / _MINUTES_AN_HOUR
+        if abs(hours) <= _LONGEST_IN_HOURS:
+            return text(self.language, "frame.hours", n=self.number(hours))
+        return text(self.language, "frame.days", n=self.number(hours / _HOURS_A_DAY))
+
+    def _local(self, at: pd.Timestamp) -> pd.Timestamp:
+        return at.tz_convert(ZoneInfo(self.zone))
