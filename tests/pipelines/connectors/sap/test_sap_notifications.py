@@ -41,7 +41,13 @@ def test_an_alarm_is_a_notification_with_its_reasons(
     )
     (workspace.root / "objects.csv").write_text("asset;object\nSäge 1/a;210100094\n")
     (event,) = write_alarms("Säge 1/a")
-    answer = {"drivers": [{"words": "spindle vibration peaks higher than usual: 9.1 mm/s"}, {"words": "motor\nis hot"}]}
+    answer = {
+        "drivers": [
+            {"words": "spindle vibration peaks higher than usual: 9.1 mm/s"},
+            {"words": "motor\nis hot"},
+            {"channel": "old"},
+        ]
+    }
     add_predictions(
         open_records(workspace.records_url),
         [],
@@ -101,6 +107,32 @@ def test_a_request_that_was_cut_off_is_looked_up_once_it_has_settled(
     assert run(T + SETTLED).delivered == 1
     assert len(sap.references()) == 1
     assert len(sap.posts) == (2 if fault == "cut before" else 1)
+
+
+def test_what_was_being_posted_when_its_process_was_killed_settles_first(
+    workspace: Workspace, sap: SapServer, write_alarms: WriteAlarms, run: Deliver
+) -> None:
+    """SAP goes on with a request whose sender is gone: a deliverer that begins at once must not post it again."""
+    now = pd.Timestamp.now("UTC").as_unit("us")
+    write_alarms("m1", at=now)
+    process = subprocess.Popen(command_for(workspace))
+
+    def kill(_: object) -> Fault:
+        process.kill()
+        process.wait()
+        return "late"
+
+    sap.fault = kill
+    assert process.wait(120) == -9
+    assert (run(now + MINUTE).delivered, len(sap.reads)) == (0, 1)
+    _wait_for(lambda: sap.references() != [])
+    assert run(pd.Timestamp.now("UTC").as_unit("us") + SETTLED).delivered == 1
+    assert (len(sap.posts), len(sap.references())) == (1, 1)
+
+
+def command_for(workspace: Workspace, *more: str) -> list[str]:
+    code = "import sys; from pipelines.cli import main; main(sys.argv[1:])"
+    return [sys.executable, "-c", code, "outbox", "deliver", "--json", "--workspace", str(workspace.root), *more]
 
 
 def test_a_refused_notification_is_a_dead_letter_with_saps_words(
@@ -252,15 +284,13 @@ def test_each_alarm_is_one_notification_through_faults_and_kills(
         return chance.choice(faults) if chance.random() < 0.2 else ""
 
     sap.fault, sap.anywhere = fault, strike
-    command = [sys.executable, "-c", "import sys; from pipelines.cli import main; main(sys.argv[1:])"]
-    command += ["outbox", "deliver", "--follow", "--json", "--workspace", str(workspace.root)]
     records, deadline = open_records(workspace.records_url), time.monotonic() + 500
     log = (workspace.root / "log").open("wb")
     while set(outbox_frame(records, "sap", limit=alarms)["state"]) != {"delivered"}:
         assert time.monotonic() < deadline, (Path(log.name).read_text(), outbox_frame(records, "sap")["problem"])
         if process is None or process.poll() is not None:
             assert process is None or process.returncode == -9, Path(log.name).read_text()
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = subprocess.Popen(command_for(workspace, "--follow"), stdout=log, stderr=log)
         time.sleep(0.1)
     assert process is not None
     process.terminate()
