@@ -126,7 +126,8 @@ def _attempt(
     except TryAgainError as error:
         now = clock()
         again_at = now + max(error.settle, pause_after(due.attempts, channel.longest_pause, error.after_s))
-        given_up = again_at > due.event.at + channel.give_up_after
+        # Of an attempt that may yet take effect the end is awaited.
+        given_up = not error.settle and again_at > due.event.at + channel.give_up_after
         note_failed(records, name, due, now, problem=str(error), again_at=None if given_up else again_at)
         dead, retrying = done.dead + given_up, done.retrying + (not given_up)
         return replace(done, dead=dead, retrying=retrying, problem=str(error)), False

@@ -49,7 +49,8 @@ def long_text(event: OutboxEvent, drivers: Sequence[str], pages: str | None, zon
 def drivers_of(records: Records, prediction_id: str) -> list[str]:
     """Return what drives a prediction, in words; nothing where it was made by a job, which stores none."""
     answer = answers_of(records, [prediction_id]).get(prediction_id)
-    return [] if answer is None else [str(driver["words"]) for driver in json.loads(answer).get("drivers", ())]
+    drivers = [] if answer is None else json.loads(answer).get("drivers") or []
+    return [str(driver["words"]) for driver in drivers if driver.get("words")]
 
 
 def prediction_in(text: str) -> str | None:

@@ -22,7 +22,7 @@ from pipelines.connectors.sap.notification_text import Records, drivers_of
 from pipelines.connectors.sap.odata import quoted
 from pipelines.connectors.sap.reference import REFERENCE
 from pipelines.connectors.sap.service import SapService, TokenRefusedError, open_service
-from pipelines.connectors.sap.technical_objects import TechnicalObject, TechnicalObjects, plain, read_objects
+from pipelines.connectors.sap.technical_objects import TechnicalObject, TechnicalObjects, labels, plain, read_objects
 from pipelines.connectors.sap_section import SapSection
 from pipelines.connectors.webhook import RefusedError, TryAgainError
 
@@ -60,14 +60,14 @@ class SapTarget:
 
     def _is_there(self, event: OutboxEvent, reference: str, technical_object: TechnicalObject) -> bool:
         found = self._read(f"{REFERENCE} eq {quoted(reference)}")
-        for each in found:
-            own = {plain(str(each.get(name) or "")) for name in ("TechnicalObject", "TechnicalObjectLabel")}
-            if plain(technical_object.name) not in own:
-                raise RefusedError(
-                    f"notification {each[NOTIFICATIONS]} has the reference {reference}, and is of "
-                    f"{each.get('TechnicalObject')}, not of {technical_object.name}"
-                )
-        return bool(found) or (event.kind == WORK_PLANNED and self._is_notified(technical_object))
+        if any(plain(technical_object.name) in labels(each) for each in found):
+            return True
+        if found:
+            raise RefusedError(
+                f"notification {found[0][NOTIFICATIONS]} has the reference {reference}, and is of "
+                f"{found[0].get('TechnicalObjectLabel')}, not of {technical_object.name}"
+            )
+        return event.kind == WORK_PLANNED and self._is_notified(technical_object)
 
     def _is_notified(self, technical_object: TechnicalObject) -> bool:
         """Return whether an open notification of ours is of an object already: an alarm, or a worklist before."""

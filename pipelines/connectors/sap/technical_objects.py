@@ -37,16 +37,10 @@ class TechnicalObjects:
         """Return an asset's technical object: by default the one of its name."""
         return self.by_asset.get(asset) or TechnicalObject(asset, self.usual)
 
-    def asset_of(self, entity: Mapping[str, Any], known: Collection[str]) -> str | None:
-        """Return the asset that a notification or an order is about; None if its object is none of the plant's.
-
-        `known` are the assets there are, which count by their own names.
-        """
-        labels = {plain(str(entity.get(name) or "")) for name in ("TechnicalObject", "TechnicalObjectLabel")} - {""}
-        for asset, each in self.by_asset.items():
-            if plain(each.name) in labels:
-                return asset
-        return next((asset for asset in known if asset not in self.by_asset and plain(asset) in labels), None)
+    def assets(self, known: Collection[str]) -> dict[str, str]:
+        """Return the assets by their objects, as these are compared; those `known` beyond the table by their names."""
+        own = {plain(asset): asset for asset in sorted(known) if asset not in self.by_asset}
+        return own | {plain(each.name): asset for asset, each in self.by_asset.items()}
 
 
 def read_objects(section: SapSection, root: Path) -> TechnicalObjects:
@@ -64,6 +58,11 @@ def read_objects(section: SapSection, root: Path) -> TechnicalObjects:
             raise row.wrong(twice, "each asset and each object once")
         by_asset[asset] = TechnicalObject(name, _KINDS[kind] if kind else usual)
     return TechnicalObjects(by_asset, usual)
+
+
+def labels(entity: Mapping[str, Any]) -> set[str]:
+    """Return the names of the object of a notification or an order, inner and outer, as they are compared."""
+    return {plain(str(entity.get(name) or "")) for name in ("TechnicalObject", "TechnicalObjectLabel")} - {""}
 
 
 def plain(name: str) -> str:

@@ -28,7 +28,7 @@ from pipelines.connectors.sap.inbound.changes import (
 )
 from pipelines.connectors.sap.inbound.codes import read_codes
 from pipelines.connectors.sap.inbound.pull_result import SapPull, TablePull
-from pipelines.connectors.sap.inbound.stored_rows import Row, new_rows
+from pipelines.connectors.sap.inbound.stored_rows import Row, new_rows, not_held
 from pipelines.connectors.sap.inbound.work_rows import Plant, Tally, failure_row, inspection_row, order_row
 from pipelines.connectors.sap.odata import parse_instant
 from pipelines.connectors.sap.reference import reference_number
@@ -57,16 +57,22 @@ class _Pull:
         contract = find_contract(self.workspace.contracts, table)
         done = self.tables.get(table, TablePull())
         new = new_rows(self.workspace, contract, rows, self.now) if rows else []
-        accepted = quarantined = 0
-        if new:
-            try:
-                result = ingest(self.workspace, _frame(new, contract), contract, now=self.now)
-                accepted, quarantined = result.accepted, result.quarantined
-            except ContractError as error:
-                # All of it is in quarantine, where it can be repaired; what follows must not wait for it.
-                quarantined = len(new)
-                self.problems.append(str(error))
+        accepted, quarantined = self._ingest(new, contract) if new else (0, 0)
         self.tables[table] = done.and_then(TablePull(len(rows), accepted, quarantined))
+
+    def _ingest(self, rows: Sequence[Row], contract: Contract) -> tuple[int, int]:
+        """Store rows, and count those accepted and those that came into quarantine."""
+        frame = not_held(self.workspace, contract, _frame(rows, contract))
+        if frame.empty:
+            return 0, 0
+        try:
+            result = ingest(self.workspace, frame, contract, now=self.now)
+        except ContractError as error:
+            # All of it is in quarantine, where it can be repaired; what follows must not wait for it.
+            if error.report is None or not error.report.batch_passed:
+                self.problems.append(str(error))
+            return 0, len(frame)
+        return result.accepted, result.quarantined
 
 
 def pull_sap(
@@ -155,9 +161,8 @@ def _plant(workspace: Workspace, section: SapSection) -> Plant:
     predictions = find_predictions(records, [str(event.data["prediction_id"]) for event in events])
     return Plant(
         section=section,
-        objects=read_objects(section, root),
+        assets=read_objects(section, root).assets(tables.read(workspace, "assets")["asset"].unique()),
         codes=read_codes(section, root),
-        assets=frozenset(tables.read(workspace, "assets")["asset"]),
         ours={reference_number(event.event_id, section.prefix): event for event in events},
         alerts=frozenset(predictions.loc[predictions["alert"].astype(bool), "prediction_id"]),
     )

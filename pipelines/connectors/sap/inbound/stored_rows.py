@@ -6,13 +6,16 @@ meanwhile stays. Where the very same state of SAP now means something else, as i
 became known now.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from data_contracts.contract.contract_types import Contract
+from data_contracts.ingestion import quarantine
 from data_contracts.ingestion.reused_ids import IDENTIFIERS
+from data_contracts.ingestion.row_serialization import to_texts
 from data_contracts.tables import tables
 from data_contracts.tables.corrections import in_order_of_correction
 from data_contracts.workspace import Workspace
@@ -40,6 +43,12 @@ def new_rows(workspace: Workspace, contract: Contract, rows: Sequence[Row], now:
     return [row for row in changed if row is not None]
 
 
+def not_held(workspace: Workspace, contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows that are in quarantine as they are."""
+    held = {_text(row) for row in quarantine.list_rows(workspace, contract.name)["row"]}
+    return frame[[_text(row) not in held for row in to_texts(frame)]]
+
+
 def _since(row: Row, versions: Sequence[Mapping[Any, Any]], names: Sequence[str], now: pd.Timestamp) -> Row | None:
     """Return a row with the time since when it is known; None if it tells nothing new."""
     known = row["known_time"]
@@ -53,6 +62,10 @@ def _since(row: Row, versions: Sequence[Mapping[Any, Any]], names: Sequence[str]
     if any(version["known_time"] == known for version in later):
         return row | {"known_time": max(now, later[-1]["known_time"] + _MICROSECOND)}
     return row
+
+
+def _text(row: str) -> str:
+    return json.dumps({name: value for name, value in json.loads(row).items() if value is not None}, sort_keys=True)
 
 
 def _content(row: Mapping[Any, Any], names: Sequence[str]) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from pipelines.connectors.sap.inbound.codes import CodeTable, Verdict
 from pipelines.connectors.sap.notification_text import prediction_in
 from pipelines.connectors.sap.odata import parse_instant, parse_local
 from pipelines.connectors.sap.reference import REFERENCE
-from pipelines.connectors.sap.technical_objects import TechnicalObjects, plain
+from pipelines.connectors.sap.technical_objects import labels, plain
 from pipelines.connectors.sap_section import SapSection
 
 _COMPLETED, _DELETED = "4", "5"
@@ -34,16 +34,17 @@ class Plant:
     """What notifications and orders are read with."""
 
     section: SapSection
-    objects: TechnicalObjects
+    assets: Mapping[str, str]  # by their technical objects, as these are compared
     codes: CodeTable
-    assets: Collection[str]  # there are
     ours: Mapping[str, OutboxEvent]  # what was written from here, by reference
     alerts: Collection[str]  # the ids of predictions that were alerts
 
     def asset_of(self, entity: Entity) -> str | None:
         """Return the asset that a notification or an order is about."""
         event = self.ours.get(str(entity.get(REFERENCE) or ""))
-        return self.objects.asset_of(entity, self.assets) if event is None else event.subject
+        if event is not None:
+            return event.subject
+        return next((self.assets[label] for label in labels(entity) if label in self.assets), None)
 
 
 @dataclass
@@ -148,9 +149,9 @@ def _prompt(notification: Entity | None, plant: Plant) -> tuple[str | None, str 
         return ("alarm" if event.kind == ALARM_OPENED or prediction in plant.alerts else None), prediction
     if reference.startswith(plant.section.prefix):
         # Its event is kept no longer, or was written by the workspace of which this is a copy.
-        prediction = prediction_in(str(notification.get("MaintNotificationLongText") or ""))
-        if prediction is not None:
-            return ("alarm" if prediction in plant.alerts else None), prediction
+        named = prediction_in(str(notification.get("MaintNotificationLongText") or ""))
+        if named is not None:
+            return ("alarm" if named in plant.alerts else None), named
     if notification.get("MaintenanceObjectIsDown"):
         return "failure", None
     return ("schedule" if notification.get("MaintenancePlan") else None), None

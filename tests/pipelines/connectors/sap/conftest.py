@@ -1,7 +1,9 @@
 """A workspace with a channel to an SAP system that runs beside the test."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from data_contracts.records.outbox.outbox import add_events, open_channel
 from data_contracts.records.outbox.outbox_records import OutboxEvent
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace, init_workspace
+from pipelines.cli import app
 from pipelines.connectors.channel_settings import FOLDER, read_channel
 from pipelines.connectors.deliver import DeliverResult, deliver
 from pipelines.connectors.sap.target import open_sap
@@ -96,7 +99,7 @@ def _alarm(asset: str, number: int, at: pd.Timestamp, probability: float) -> Out
 
 
 @pytest.fixture
-def run(workspace: Workspace) -> Deliver:
+def run(workspace: Workspace, write_channel: WriteChannel) -> Deliver:  # noqa: ARG001 - the channel's file
     """Deliver once, at a time."""
 
     def deliver_at(now: pd.Timestamp) -> DeliverResult:
@@ -107,3 +110,13 @@ def run(workspace: Workspace) -> Deliver:
             return deliver(records, "sap", channel, target, kinds, clock=lambda: now, stopping=StopFlag())
 
     return deliver_at
+
+
+def forewarn(capsys: pytest.CaptureFixture[str], *words: str, exit_status: int = 0) -> dict[str, Any]:
+    """Run a command, and return what it printed as JSON."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as leaving:
+        app.main([*words, "--json"])
+    assert (leaving.value.code or 0) == exit_status
+    printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return printed

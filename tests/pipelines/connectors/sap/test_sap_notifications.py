@@ -23,7 +23,7 @@ from pipelines.connectors.run_channels import deliver_all
 from pipelines.connectors.sap.notification_text import LONGEST_TEXT, long_text, prediction_in, short_text, units
 from pipelines.connectors.sap.reference import reference_number
 from pipelines.terminal.stop_signals import StopFlag
-from tests.pipelines.connectors.sap.conftest import Deliver, T, WriteAlarms, WriteChannel
+from tests.pipelines.connectors.sap.conftest import Deliver, T, WriteAlarms, WriteChannel, forewarn
 from tests.sap_server import NOTIFICATION, Fault, SapServer
 
 MINUTE = pd.Timedelta(minutes=1)
@@ -41,7 +41,13 @@ def test_an_alarm_is_a_notification_with_its_reasons(
     )
     (workspace.root / "objects.csv").write_text("asset;object\nSäge 1/a;210100094\n")
     (event,) = write_alarms("Säge 1/a")
-    answer = {"drivers": [{"words": "spindle vibration peaks higher than usual: 9.1 mm/s"}, {"words": "motor\nis hot"}]}
+    answer = {
+        "drivers": [
+            {"words": "spindle vibration peaks higher than usual: 9.1 mm/s"},
+            {"words": "motor\nis hot"},
+            {"channel": "old"},
+        ]
+    }
     add_predictions(
         open_records(workspace.records_url),
         [],
@@ -89,9 +95,8 @@ def test_what_sap_answers_is_tried_again_at_once(
 def test_a_request_that_was_cut_off_is_looked_up_once_it_has_settled(
     sap: SapServer, write_channel: WriteChannel, write_alarms: WriteAlarms, run: Deliver, fault: Fault
 ) -> None:
-    """Nobody knows whether it is executed, and when: before that time it is neither posted nor looked up again."""
-    if fault == "slow":
-        write_channel('answer_within = "200ms"')
+    """Nobody knows whether it is executed, and when: it is neither given up, posted nor looked up before that time."""
+    write_channel('answer_within = "200ms"' if fault == "slow" else "", 'give_up_after = "1min"')
     write_alarms("m1")
     sap.fault = lambda _: fault if len(sap.posts) == 0 else ""
     assert run(T).retrying == 1
@@ -102,6 +107,32 @@ def test_a_request_that_was_cut_off_is_looked_up_once_it_has_settled(
     assert run(T + SETTLED).delivered == 1
     assert len(sap.references()) == 1
     assert len(sap.posts) == (2 if fault == "cut before" else 1)
+
+
+def test_what_was_being_posted_when_its_process_was_killed_settles_first(
+    workspace: Workspace, sap: SapServer, write_alarms: WriteAlarms, run: Deliver
+) -> None:
+    """SAP goes on with a request whose sender is gone: a deliverer that begins at once must not post it again."""
+    now = pd.Timestamp.now("UTC").as_unit("us")
+    write_alarms("m1", at=now)
+    process = subprocess.Popen(command_for(workspace))
+
+    def kill(_: object) -> Fault:
+        process.kill()
+        process.wait()
+        return "late"
+
+    sap.fault = kill
+    assert process.wait(120) == -9
+    assert (run(now + MINUTE).delivered, len(sap.reads)) == (0, 1)
+    _wait_for(lambda: sap.references() != [])
+    assert run(pd.Timestamp.now("UTC").as_unit("us") + SETTLED).delivered == 1
+    assert (len(sap.posts), len(sap.references())) == (1, 1)
+
+
+def command_for(workspace: Workspace, *more: str) -> list[str]:
+    code = "import sys; from pipelines.cli import main; main(sys.argv[1:])"
+    return [sys.executable, "-c", code, "outbox", "deliver", "--json", "--workspace", str(workspace.root), *more]
 
 
 def test_a_refused_notification_is_a_dead_letter_with_saps_words(
@@ -124,15 +155,18 @@ def test_a_refused_notification_is_a_dead_letter_with_saps_words(
 
 
 def test_a_reference_in_use_for_another_object_is_refused(
-    sap: SapServer, write_alarms: WriteAlarms, run: Deliver
+    workspace: Workspace, sap: SapServer, write_alarms: WriteAlarms, run: Deliver
 ) -> None:
-    """Were two events ever to have one reference, the second is a dead letter, not taken for the first."""
+    """Were two events ever to have one reference, the second is a dead letter; somebody's copy harms nothing."""
     (event,) = write_alarms("m1")
     reference = reference_number(event.event_id, "FW")
     sap.add(NOTIFICATION, {"TechnicalObject": "m9", "MaintNotifExtReferenceNumber": reference})
     result = run(T)
     assert (result.dead, len(sap.posts)) == (1, 0)
     assert "is of m9, not of m1" in result.problem
+    sap.add(NOTIFICATION, {"TechnicalObject": "m1", "MaintNotifExtReferenceNumber": reference})
+    replay_events(open_records(workspace.records_url), "sap")
+    assert (run(T).delivered, len(sap.posts)) == (1, 0)
 
 
 def test_only_what_becomes_a_notification_goes_to_sap(workspace: Workspace, sap: SapServer, run: Deliver) -> None:
@@ -221,7 +255,7 @@ def test_references_are_saps_length_and_letters(identifiers: list[object], prefi
     assert numbers == [reference_number(str(each), prefix) for each in identifiers]
 
 
-@pytest.mark.parametrize(("alarms", "kills"), [(25, 2), pytest.param(500, 20, marks=pytest.mark.verify)])
+@pytest.mark.parametrize(("alarms", "kills"), [(25, 2), pytest.param(500, 10, marks=pytest.mark.verify)])
 def test_each_alarm_is_one_notification_through_faults_and_kills(
     workspace: Workspace,
     sap: SapServer,
@@ -250,15 +284,13 @@ def test_each_alarm_is_one_notification_through_faults_and_kills(
         return chance.choice(faults) if chance.random() < 0.2 else ""
 
     sap.fault, sap.anywhere = fault, strike
-    command = [sys.executable, "-c", "import sys; from pipelines.cli import main; main(sys.argv[1:])"]
-    command += ["outbox", "deliver", "--follow", "--json", "--workspace", str(workspace.root)]
-    records, deadline = open_records(workspace.records_url), time.monotonic() + 300
+    records, deadline = open_records(workspace.records_url), time.monotonic() + 500
     log = (workspace.root / "log").open("wb")
     while set(outbox_frame(records, "sap", limit=alarms)["state"]) != {"delivered"}:
         assert time.monotonic() < deadline, (Path(log.name).read_text(), outbox_frame(records, "sap")["problem"])
         if process is None or process.poll() is not None:
             assert process is None or process.returncode == -9, Path(log.name).read_text()
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = subprocess.Popen(command_for(workspace, "--follow"), stdout=log, stderr=log)
         time.sleep(0.1)
     assert process is not None
     process.terminate()
@@ -279,14 +311,3 @@ def _wait_for(condition: object) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def forewarn(capsys: pytest.CaptureFixture[str], *words: str, exit_status: int = 0) -> dict[str, object]:
-    from pipelines.cli import app
-
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as leaving:
-        app.main([*words, "--json"])
-    assert (leaving.value.code or 0) == exit_status
-    printed: dict[str, object] = json.loads(capsys.readouterr().out)
-    return printed

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from data_contracts.contract.contract import load_contract
 from data_contracts.contract.file_layout import PLAIN
 from data_contracts.errors import StorageError, UsageError
+from data_contracts.ingestion import quarantine
 from data_contracts.ingestion.reported_work import report_work_orders
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.outbox.alarm_events import AlarmTerms
@@ -31,7 +32,7 @@ from pipelines.connectors.sap.inbound.pull import pull_sap
 from pipelines.connectors.sap.inbound.pull_result import SapPull
 from pipelines.connectors.sap.inbound.stored_rows import _since
 from pipelines.jobs.ingest import ingest_files
-from tests.pipelines.connectors.sap.conftest import Deliver, T, WriteChannel
+from tests.pipelines.connectors.sap.conftest import Deliver, T, WriteChannel, forewarn
 from tests.sap_server import NOTIFICATION, ORDER, SapServer
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
@@ -189,7 +190,7 @@ def test_what_comes_back_moves_the_ledger_as_the_same_facts_by_file_do(
 
 
 def test_codes_that_nobody_explained_are_named_and_corrected_once_they_are(
-    workspace: Workspace, system: SapServer
+    workspace: Workspace, system: SapServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A breakdown is a fact without its mode; an order of a type that nobody explained waits in quarantine."""
     stopped = {
@@ -222,7 +223,10 @@ def test_codes_that_nobody_explained_are_named_and_corrected_once_they_are(
     assert counts["known_time"].tolist() == [T + 2 * DAY], "known since the table says so"
     system.clock = lambda: T + 3 * DAY
     system.change(NOTIFICATION, breakdown[NOTIFICATION], MaintenanceObjectIsDown=False)
-    assert pull(workspace, T + 4 * DAY).no_failures == (breakdown[NOTIFICATION].lstrip("0"),)
+    printed = forewarn(capsys, "sap", "pull", "sap", "--since", "2026-03-01", "--workspace", str(workspace.root))
+    (result,) = printed["channels"]
+    assert (result["notifications"], result["no_failures"]) == (3, [breakdown[NOTIFICATION].lstrip("0")])
+    assert len(quarantine.list_rows(workspace)) == 1, "however often it is read"
 
 
 def test_what_a_planner_corrects_here_stays_until_sap_changes(workspace: Workspace, system: SapServer) -> None:
