@@ -6,8 +6,10 @@ from starlette.routing import Route
 
 from serving.http.responses import respond_in_thread
 from serving.pages.alarms import routes as alarms
+from serving.pages.data import routes as data
 from serving.pages.frame.show import Worker
 from serving.pages.frame.static_files import static_file
+from serving.pages.models import routes as models
 from serving.pages.worklist import routes as worklist
 
 
@@ -27,4 +29,6 @@ def routes(worker: Worker) -> list[Route]:
         Route("/ui/static/{name}", get_file),
         *alarms.routes(worker),
         *worklist.routes(worker),
+        *models.routes(worker),
+        *data.routes(worker),
     ]
