@@ -14,6 +14,8 @@ from starlette.applications import Starlette
 
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
+from models.monitoring.budget import DriftSettings
+from models.planning.planning_settings import PlanningSettings
 from models.registry.registry import CHAMPION, Registry
 from serving.deployment.champion import Champion
 from serving.pages import all_routes
@@ -36,6 +38,9 @@ def worker_at(workspace: Workspace, name: str, at: pd.Timestamp, **more: Any) ->
         "predictor": predictor,
         "watch": SimpleNamespace(current=champion, name=name, rejected=None),
         "champion": lambda: champion,
+        "shadow": SimpleNamespace(challengers=(), rejected={}, scored=0, failed=0),
+        "drift": DriftSettings(),
+        "planning": PlanningSettings(),
     }
     return SimpleNamespace(**own | more)
 

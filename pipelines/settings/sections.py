@@ -20,7 +20,7 @@ from features.setting_types import (
     Share,
     TimeZone,
 )
-from models.monitoring.drift import Budget
+from models.monitoring.budget import DriftSettings as DriftSettings
 from models.monitoring.probation import ProbationRules
 from models.retraining.retraining_policy import Gates
 
@@ -48,14 +48,6 @@ class MonitorSettings:
     audits of silent assets, once they have met ten defects."""
     finding_specificity: _FindingShare = 1.0
     """Of the inspections of a sound asset, the share that report no fault, above 0.5."""
-
-
-@configuration
-class DriftSettings(Budget):
-    """When a champion counts as worse than promised."""
-
-    slices: Literal["", "plant", "model"] = ""
-    """Test each plant, or each asset model, by itself too; empty for none."""
 
 
 @configuration

@@ -10,9 +10,11 @@ from serving.http.callers.sign_in import SignIn
 from serving.http.errors import NOT_FOUND, ApiError
 from serving.http.responses import respond_in_thread
 from serving.pages.alarms import routes as alarms
+from serving.pages.data import routes as data
 from serving.pages.frame.page_request import PageRequest
 from serving.pages.frame.show import Page, Worker, page_route
 from serving.pages.frame.static_files import static_file
+from serving.pages.models import routes as models
 from serving.pages.sign_in import routes as sign_in_routes
 from serving.pages.worklist import routes as worklist
 
@@ -40,6 +42,8 @@ def routes(worker: Worker, sign_in: SignIn | None = None) -> list[Route]:
         page_route("/ui/fleet", worker, _fleet),
         *alarms.routes(worker),
         *worklist.routes(worker),
+        *models.routes(worker),
+        *data.routes(worker),
         *sign_in_routes.routes(worker, sign_in),
     ]
     # After all others: a browser is answered with a page.

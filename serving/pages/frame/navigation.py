@@ -6,5 +6,7 @@ ENTRIES: Final[tuple[tuple[str, str], ...]] = (
     ("/ui/fleet", "fleet.title"),
     ("/ui/alarms", "alarms.title"),
     ("/ui/worklist", "worklist.title"),
+    ("/ui/models", "models.title"),
+    ("/ui/data", "data.title"),
 )
 """Paths, and the keys of the texts that name them."""
