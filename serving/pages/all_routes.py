@@ -30,6 +30,7 @@ def routes(worker: Worker) -> list[Route]:
         Route("/ui", get_first),
         Route("/ui/static/{name}", get_file),
         page_route("/ui/fleet", worker, _fleet),
+        page_route("/ui/machines/{asset:path}", worker, _machine),
     ]
 
 
@@ -38,3 +39,9 @@ def _fleet(worker: "WorkerContext", asked: PageRequest) -> Page:
     from serving.pages.fleet.fleet_view import fleet_page
 
     return fleet_page(worker, asked)
+
+
+def _machine(worker: "WorkerContext", asked: PageRequest) -> Page:
+    from serving.pages.machine.machine_view import machine_page
+
+    return machine_page(worker, asked)
