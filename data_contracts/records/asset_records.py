@@ -35,7 +35,7 @@ def newest_of_each_asset(*where: sa.ColumnElement[bool], among: Sequence[str] | 
     newest = (
         sa.select(table.prediction_id)
         .where(table.asset == fleet.c.value, *where)
-        .order_by(*_newest_first())
+        .order_by(*newest_first())
         .limit(1)
         .correlate(fleet)
         .scalar_subquery()
@@ -55,7 +55,8 @@ def stepped(column: sa.Column[str]) -> sa.CTE:
     return values.union_all(sa.select(following.scalar_subquery()).where(values.c.value.is_not(None)))
 
 
-def _newest_first() -> tuple[sa.ColumnElement[Any], ...]:
+def newest_first() -> tuple[sa.ColumnElement[Any], ...]:
+    """Return what predictions are ordered by: of one cut-off the one made last comes first."""
     table = Prediction.table.c
     return table.as_of.desc(), table.made_at.desc(), table.prediction_id
 
@@ -125,7 +126,7 @@ def asset_predictions(
     query = sa.select(Prediction.table).where(table.asset == asset)
     if since is not None:
         query = query.where(table.as_of > since)
-    return read_frame(engine, query.order_by(*_newest_first()).limit(limit))
+    return read_frame(engine, query.order_by(*newest_first()).limit(limit))
 
 
 def latest_predictions(

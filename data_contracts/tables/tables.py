@@ -188,13 +188,20 @@ def asset_spans(workspace: Workspace, table: str) -> pd.DataFrame:
         return to_pandas(query(delta, spans)).sort_values("asset", ignore_index=True)
 
 
-def count_rows(workspace: Workspace, table: str, *, start: pd.Timestamp, end: pd.Timestamp) -> int:
-    """Count the rows with ``start < event_time <= end``."""
+def count_rows(
+    workspace: Workspace,
+    table: str,
+    *,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    assets: Sequence[str] | None = None,
+) -> int:
+    """Count the rows, of all assets or of some, with ``start < event_time <= end``."""
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
         if delta is None:
             return 0
-        counted = query(delta, f"SELECT count(*) AS n FROM t{where(None, None, start, end)}")  # noqa: S608
+        counted = query(delta, f"SELECT count(*) AS n FROM t{where(None, assets, start, end)}")  # noqa: S608
         return int(counted["n"][0].as_py())
 
 

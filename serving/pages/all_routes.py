@@ -40,6 +40,7 @@ def routes(worker: Worker, sign_in: SignIn | None = None) -> list[Route]:
         Route("/ui", get_first),
         Route("/ui/static/{name}", get_file),
         page_route("/ui/fleet", worker, _fleet),
+        page_route("/ui/machines/{asset:path}", worker, _machine),
         *alarms.routes(worker),
         *worklist.routes(worker),
         *models.routes(worker),
@@ -59,3 +60,9 @@ def _fleet(worker: "WorkerContext", asked: PageRequest) -> Page:
     from serving.pages.fleet.fleet_view import fleet_page
 
     return fleet_page(worker, asked)
+
+
+def _machine(worker: "WorkerContext", asked: PageRequest) -> Page:
+    from serving.pages.machine.machine_view import machine_page
+
+    return machine_page(worker, asked)

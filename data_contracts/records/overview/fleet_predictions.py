@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import sqlalchemy as sa
 
-from data_contracts.records.asset_records import newest_of_each_asset, stepped
+from data_contracts.records.asset_records import newest_first, newest_of_each_asset, stepped
 from data_contracts.records.database.storage_errors import storage_errors
 from data_contracts.records.database.value_lists import of_few_lengths
 from data_contracts.records.record_types import AlarmDraw, Prediction
@@ -61,6 +61,15 @@ def newest_of_model(
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
+def newest_of_asset(engine: sa.Engine, asset: str, models: Sequence[str], *, until: pd.Timestamp) -> pd.DataFrame:
+    """Read an asset's newest prediction by each of some models, as `newest_of_assets` does."""
+    table = _PREDICTIONS.c
+    own = sa.select(_PREDICTIONS).where(table.asset == asset, table.as_of <= until)
+    newest = [_with_draws(own.where(table.model_name == name).order_by(*newest_first()).limit(1)) for name in models]
+    frames = [frame for each in newest if len(frame := read_frame(engine, each))]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
 def recent_alerts(
     engine: sa.Engine, models: Sequence[str], *, since: pd.Timestamp, until: pd.Timestamp, asset: str | None = None
 ) -> pd.DataFrame:
@@ -69,13 +78,15 @@ def recent_alerts(
     Columns model_name, asset, as_of, lead_s, horizon_s, prediction_id and held_back.
     """
     table = _PREDICTIONS.c
+    # One asset's are found by its own index: as an expression, so that no database prefers that of the model's alerts.
+    model = table.model_name if asset is None else sa.func.coalesce(table.model_name, "")
     query = (
         sa.select(
             *(table.model_name, table.asset, table.as_of, table.lead_s, table.horizon_s, table.prediction_id),
             _held_back(),
         )
         .select_from(_PREDICTIONS.outerjoin(AlarmDraw.table, table.prediction_id == AlarmDraw.table.c.prediction_id))
-        .where(table.model_name.in_(of_few_lengths(models)), table.alert, table.as_of > since, table.as_of <= until)
+        .where(model.in_(of_few_lengths(models)), table.alert, table.as_of > since, table.as_of <= until)
     )
     if asset is not None:
         query = query.where(table.asset == asset)
@@ -85,11 +96,11 @@ def recent_alerts(
 def courses(engine: sa.Engine, assets: Sequence[str], *, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     """Read how the predictions of some assets went, with ``since < as_of <= until``, by asset, model and cut-off.
 
-    Columns asset, model_name, as_of, probability, remaining_life_h and threshold.
+    Columns prediction_id, asset, model_name, as_of, probability, remaining_life_h and threshold.
     """
     table = _PREDICTIONS.c
-    columns = (table.asset, table.model_name, table.as_of, table.probability, table.remaining_life_h, table.threshold)
-    span = sa.select(*columns).where(table.as_of > since, table.as_of <= until)
+    names = ("prediction_id", "asset", "model_name", "as_of", "probability", "remaining_life_h", "threshold")
+    span = sa.select(*(table[name] for name in names)).where(table.as_of > since, table.as_of <= until)
     ordered = span.order_by(table.asset, table.model_name, table.as_of)
     frames = [read_frame(engine, ordered.where(table.asset.in_(some))) for some in _blocks(assets)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -64,8 +64,15 @@ def open_alarms(
     return {name: tuple(sorted(alarms, key=lambda each: each.closes)) for name, alarms in found.items()}
 
 
-def _alarms(worker: "WorkerContext", model: str, alerts: pd.DataFrame) -> Iterator[Alarm]:
-    """Return the last alarm of each machine, from the alerts of one model by asset and cut-off."""
+def past_alarms(worker: "WorkerContext", model: str, alerts: pd.DataFrame) -> list[Alarm]:
+    """Return all alarms of one machine by one model, also those that are over, from its alerts by cut-off."""
+    return list(_alarms(worker, model, alerts, last_only=False))
+
+
+def _alarms(worker: "WorkerContext", model: str, alerts: pd.DataFrame, *, last_only: bool = True) -> Iterator[Alarm]:
+    """Return the last alarm of each machine, or all, from the alerts of one model by asset and cut-off."""
+    if alerts.empty:
+        return
     last = alerts.iloc[-1]
     lead, horizon = (pd.Timedelta(seconds=last[name]) for name in ("lead_s", "horizon_s"))
     gap = _gap(worker, model)
@@ -74,13 +81,12 @@ def _alarms(worker: "WorkerContext", model: str, alerts: pd.DataFrame) -> Iterat
     codes = pd.factorize(alerts["asset"])[0]
     as_of = alerts["as_of"].dt.tz_localize(None).to_numpy()
     starts = episode_starts(codes, as_of, Terms(lead, horizon, gap, _NO_TIME))
-    silence = np.diff(as_of, prepend=as_of[:1]) > gap.to_numpy()
-    begins = silence | (np.diff(codes, prepend=-1) != 0)
+    begins = (np.diff(as_of, prepend=as_of[:1]) > gap.to_numpy()) | (np.diff(codes, prepend=-1) != 0)
     firsts, opened = (np.maximum.accumulate(np.where(marks, np.arange(len(as_of)), 0)) for marks in (begins, starts))
-    ends = np.flatnonzero(np.diff(codes, append=-1) != 0)
+    ends = np.append((np.diff(codes) != 0) if last_only else begins[1:], True)
     times = alerts["as_of"].array
     columns = {name: alerts[name].tolist() for name in ("asset", "prediction_id", "held_back")}
-    for place in ends.tolist():
+    for place in np.flatnonzero(ends).tolist():
         at = times[place]
         yield Alarm(
             asset=columns["asset"][place],
