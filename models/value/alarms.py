@@ -29,7 +29,8 @@ class AlarmHistory:
     failures
         Columns asset, event_time, plant and `QUANTITIES`, NaN where not recorded; a row a breakdown.
     orders
-        The work prompted by alarms: asset, event_time, plant, finding, alarm (the index of its alarm) and `QUANTITIES`.
+        The work prompted by alarms: asset, event_time, plant, finding, kind ("inspection" where no fault was found,
+        "none" where nobody inspected, else "repair"), alarm (the index of its alarm) and `QUANTITIES`.
     pending
         Alarms whose claim is not over, or whose failures may not be reported yet; they are in no table.
     """
@@ -139,6 +140,11 @@ def _prompted_by_alarms(work_orders: pd.DataFrame, now: pd.Timestamp, alarms: pd
     taken = _with_quantities(work_orders, "work_order_id", now).set_index(["asset", "work_order_id"])[list(QUANTITIES)]
     orders = orders[["asset", "work_order_id", "event_time", "finding"]].join(taken, on=["asset", "work_order_id"])
     opened = alarms[["asset", "opened"]].reset_index(names="alarm").sort_values("opened")
+    orders["kind"] = np.select(
+        [orders["finding"].eq("no_fault_found"), orders["finding"].eq("not_inspected")],
+        [np.str_("inspection"), np.str_("none")],
+        np.str_("repair"),
+    )
     found = pd.merge_asof(
         orders.sort_values("event_time"),
         opened,

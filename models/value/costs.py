@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from models.hold_back.acting_effect import Estimate
@@ -17,6 +18,9 @@ FEWEST = 5
 MONEY = "money"
 Kind = Literal["failure", "repair", "inspection"]
 KINDS: tuple[Kind, ...] = ("failure", "repair", "inspection")
+Floats = npt.NDArray[np.float64]
+Recorded = Mapping[tuple[Kind, str], Floats]
+"""What single failures, repairs and inspections are recorded to have taken, by kind and quantity; (n_records,)."""
 _DECLARED: Mapping[str, Mapping[Kind, str]] = {
     "downtime_hours": {"failure": "unplanned_hours", "repair": "planned_hours", "inspection": "inspection_hours"},
     "labour_hours": {
@@ -57,6 +61,13 @@ class CostFigures:
         """Return a figure; None where it is neither recorded nor declared."""
         return next((each for each in self.figures if (each.kind, each.quantity) == (kind, quantity)), None)
 
+    def work_figure(self, kind: str, quantity: str) -> Figure | None:
+        """Return the figure of work that recorded nothing; None where it took nothing, or that is not known."""
+        own = next((each for each in self.figures if (each.kind, each.quantity) == (kind, quantity)), None)
+        if own is None and kind == "inspection" and quantity in _AS_LONG_AS_A_REPAIR:
+            return self.figure("repair", quantity)
+        return own
+
     def counted(self) -> tuple[str, ...]:
         """Name the quantities known of failures and of repairs: counted on one side only, they would mislead."""
         return tuple(name for name in QUANTITIES if self.figure("failure", name) and self.figure("repair", name))
@@ -73,18 +84,28 @@ class CostFigures:
         return self.prices.get(quantity, 0.0)
 
 
-def cost_figures(own: AlarmHistory, all_: AlarmHistory, settings: ValueSettings) -> CostFigures:
+def recorded_amounts(history: AlarmHistory) -> Recorded:
+    """Return what single failures, repairs and inspections are recorded to have taken, by kind and quantity."""
+    columns = list(QUANTITIES)
+    orders, kinds = history.orders[columns].to_numpy(), history.orders["kind"].to_numpy(dtype=object)
+    taken = {"failure": history.failures[columns].to_numpy()} | {kind: orders[kinds == kind] for kind in KINDS[1:]}
+    return {
+        (kind, quantity): taken[kind][:, place][~np.isnan(taken[kind][:, place])]
+        for kind in KINDS
+        for place, quantity in enumerate(QUANTITIES)
+    }
+
+
+def cost_figures(own: Recorded, all_: Recorded, settings: ValueSettings) -> CostFigures:
     """Return the means of what a plant recorded; else of all plants; else what is declared."""
     found = []
-    for kind in KINDS:
-        for quantity in QUANTITIES:
-            samples = [_samples(history, kind)[quantity].dropna() for history in (own, all_)]
-            declared = _declared(settings, kind, quantity)
-            recorded = next((sample for sample in samples if len(sample) >= FEWEST), None)
-            if recorded is not None:
-                found.append(_recorded(kind, quantity, recorded, settings.confidence))
-            elif declared is not None:
-                found.append(Figure(kind, quantity, declared, "declared"))
+    for kind, quantity in own:
+        declared = _declared(settings, kind, quantity)
+        recorded = next((part[kind, quantity] for part in (own, all_) if len(part[kind, quantity]) >= FEWEST), None)
+        if recorded is not None:
+            found.append(_recorded(kind, quantity, recorded, settings.confidence))
+        elif declared is not None:
+            found.append(Figure(kind, quantity, declared, "declared"))
     prices = {
         "downtime_hours": settings.downtime_per_hour,
         "labour_hours": settings.labour_per_hour,
@@ -114,16 +135,14 @@ def work_taken(orders: pd.DataFrame, quantity: str, costs: CostFigures, *, price
     """Sum up what work took of a quantity, or what that cost; where it is not recorded, by the figures."""
     from scipy import stats
 
-    kinds = _kinds(orders)
+    kinds, taken = orders["kind"].to_numpy(dtype=object), orders[quantity].to_numpy(dtype=np.float64)
     value = half = 0.0
-    for kind in KINDS[1:]:
-        rows = orders.loc[kinds == kind, quantity]
-        price = costs.price(kind, quantity) if priced else 1.0
-        unit = costs.figure(kind, quantity)
-        if unit is None and quantity in _AS_LONG_AS_A_REPAIR:
-            unit = costs.figure("repair", quantity)
-        missing = int(rows.isna().sum())
-        value += price * float(rows.sum())
+    for kind in (*KINDS[1:], "none"):
+        rows = taken[kinds == kind]
+        missing = int(np.isnan(rows).sum())
+        price = costs.price("repair", quantity) if priced else 1.0
+        unit = costs.work_figure(kind, quantity)
+        value += price * float(np.nansum(rows))
         if unit is not None and missing:
             scatter = float(stats.norm.isf((1 - costs.confidence) / 2)) * unit.spread * math.sqrt(missing)
             value += price * missing * unit.value
@@ -137,23 +156,9 @@ def _declared(settings: ValueSettings, kind: Kind, quantity: str) -> float | Non
     return value
 
 
-def _samples(history: AlarmHistory, kind: Kind) -> pd.DataFrame:
-    return history.failures if kind == "failure" else history.orders[_kinds(history.orders) == kind]
-
-
-def _kinds(orders: pd.DataFrame) -> "np.ndarray[tuple[int], np.dtype[np.str_]]":
-    """Return what each order was: an inspection that found no fault or, unless nobody inspected, a repair."""
-    unrecorded = orders[list(QUANTITIES)].isna().all(axis=1)
-    return np.select(
-        [orders["finding"].eq("no_fault_found"), orders["finding"].eq("not_inspected") & unrecorded],
-        [np.str_("inspection"), np.str_("none")],
-        np.str_("repair"),
-    )
-
-
-def _recorded(kind: Kind, quantity: str, sample: "pd.Series[float]", confidence: float) -> Figure:
+def _recorded(kind: Kind, quantity: str, sample: Floats, confidence: float) -> Figure:
     from scipy import stats
 
-    number, spread = len(sample), float(sample.std())
+    number, spread = len(sample), float(sample.std(ddof=1))
     half = float(stats.t.isf((1 - confidence) / 2, number - 1)) * spread / math.sqrt(number)
     return Figure(kind, quantity, float(sample.mean()), "recorded", number, half, spread)

@@ -25,7 +25,7 @@ import pandas as pd
 from models.hold_back.acting_effect import Estimate
 from models.outcomes.error_rates import as_json
 from models.value.alarms import AlarmHistory
-from models.value.costs import MONEY, CostFigures, Figure, amount, cost_figures, work_taken
+from models.value.costs import MONEY, CostFigures, Figure, amount, cost_figures, recorded_amounts, work_taken
 from models.value.settings import ValueSettings
 from models.value.without_acting import HeldBack, failures_without_acting
 
@@ -69,6 +69,7 @@ class ValueLedger:
 
     rows: tuple[LedgerRow, ...]  # by plant and month
     plants: tuple[LedgerRow, ...]  # of the whole period
+    months: tuple[LedgerRow, ...]  # of all plants
     total: LedgerRow
     figures: tuple[Figure, ...]  # of all plants together
     pending: int  # alarms that have not matured
@@ -85,23 +86,21 @@ class ValueLedger:
 def value_ledger(history: AlarmHistory, settings: ValueSettings) -> ValueLedger:
     """Estimate what acting avoided: each plant by its own alarms held back, a month by those of the whole period.
 
-    The total is estimated from all alarms at once, not summed up: its interval is narrower, and it covers plants that
-    have too few alarms for an estimate of their own.
+    What is of all plants is estimated from all alarms at once, not summed up: its interval is narrower, and it covers
+    plants that have too few alarms for an estimate of their own.
     """
     names = sorted(history.alarms["plant"].unique())
     parts = {name: history.of_plant(name) for name in names}
-    costs = {name: cost_figures(part, history, settings) for name, part in parts.items()}
-    common = cost_figures(history, history, settings)
-    rows = []
-    for name, part in parts.items():
-        for month, alarms in part.alarms.groupby("month"):
-            rows.append(_row(replace(part, alarms=alarms), part.alarms, costs[name], plant=name, month=str(month)))
-    plants = [_row(part, part.alarms, costs[name], plant=name) for name, part in parts.items()]
-    total = _row(history, history.alarms, _mixed(common, costs, history.alarms))
+    recorded = recorded_amounts(history)
+    costs = {name: cost_figures(recorded_amounts(part), recorded, settings) for name, part in parts.items()}
+    common = cost_figures(recorded, recorded, settings)
+    mixed = _mixed(common, costs, history.alarms)
+    rows = [row for name, part in parts.items() for row in _months(part, costs[name], name)]
     return ValueLedger(
         tuple(rows),
-        tuple(plants),
-        total,
+        tuple(_row(part, _held_back(part.alarms), costs[name], plant=name) for name, part in parts.items()),
+        tuple(_months(history, mixed, None)),
+        _row(history, _held_back(history.alarms), mixed),
         common.figures,
         history.pending,
         settings.currency,
@@ -110,33 +109,47 @@ def value_ledger(history: AlarmHistory, settings: ValueSettings) -> ValueLedger:
     )
 
 
+def _months(part: AlarmHistory, costs: CostFigures, plant: str | None) -> Iterator[LedgerRow]:
+    held = _held_back(part.alarms)
+    # Without texts, which take longest to slice.
+    for month, alarms in part.alarms.groupby("month")[["share", "held_back", "failed", "acted_on", "defects"]]:
+        yield _row(replace(part, alarms=alarms), held, costs, plant=plant, month=str(month))
+
+
 def _row(
-    part: AlarmHistory, pool: pd.DataFrame, costs: CostFigures, *, plant: str | None = None, month: str | None = None
+    part: AlarmHistory,
+    pool: Mapping[float, HeldBack],
+    costs: CostFigures,
+    *,
+    plant: str | None = None,
+    month: str | None = None,
 ) -> LedgerRow:
-    """Estimate a row from its own announced alarms and the held-back ones of a pool."""
+    """Estimate a row from its own announced alarms and the held-back ones of the period, by share."""
     alarms = part.alarms
-    announced, held = alarms[~alarms["held_back"]], alarms[alarms["held_back"]]
-    estimated = _comparable(announced, pool)
+    held, failed = (alarms[name].to_numpy(dtype=bool) for name in ("held_back", "failed"))
+    share = alarms["share"].to_numpy()
+    estimated = ~held & np.isin(share, list(pool))
     row = LedgerRow(
         plant,
         month,
         "identified",
         "",
-        announced=len(announced),
-        acted_on=int(announced["acted_on"].sum()),
-        defects=int(announced["defects"].sum()),
-        failed_anyway=int(announced["failed"].sum()),
-        held_back=len(held),
-        held_back_failed=int(held["failed"].sum()),
-        not_drawn=int((announced["share"] == 0).sum()),
-        estimated=len(estimated),
+        announced=int((~held).sum()),
+        acted_on=int((~held & alarms["acted_on"].to_numpy(dtype=bool)).sum()),
+        defects=int((~held & alarms["defects"].to_numpy(dtype=bool)).sum()),
+        failed_anyway=int((~held & failed).sum()),
+        held_back=int(held.sum()),
+        held_back_failed=int((held & failed).sum()),
+        not_drawn=int((~held & (share == 0)).sum()),
+        estimated=int(estimated.sum()),
     )
-    if estimated.empty:
+    if not row.estimated:
         return replace(row, state="not identified", why=_why(row))
-    without = _without_acting(estimated, pool, costs.confidence)
-    failed = int(estimated["failed"].sum())
-    avoided = Estimate(without.value - failed, without.low - failed, without.high - failed)
-    orders = part.orders[part.orders["alarm"].isin(estimated.index)]
+    drawn_at = zip(*np.unique(share[estimated], return_counts=True), strict=True)
+    without = _sum([failures_without_acting(pool[float(each)], int(n), costs.confidence) for each, n in drawn_at])
+    anyway = int((estimated & failed).sum())
+    avoided = Estimate(without.value - anyway, without.low - anyway, without.high - anyway)
+    orders = part.orders[np.isin(part.orders["alarm"].to_numpy(), alarms.index.to_numpy()[estimated])]
     work, saved = _amounts(avoided, orders, costs)
     forgone = row.held_back / row.estimated
     price = {name: _scaled(value, forgone) for name, value in saved.items()}
@@ -151,18 +164,13 @@ def _why(row: LedgerRow) -> str:
     return "no alarm was held back to compare with"
 
 
-def _comparable(announced: pd.DataFrame, pool: pd.DataFrame) -> pd.DataFrame:
-    """Return the announced alarms that some held-back ones were drawn with, at the same share."""
-    shares = pool.loc[pool["held_back"] & (pool["share"] > 0), "share"].unique()
-    return announced[announced["share"].isin(shares)]
-
-
-def _without_acting(estimated: pd.DataFrame, pool: pd.DataFrame, confidence: float) -> Estimate:
-    parts = []
-    for share, own in estimated.groupby("share"):
-        held = pool[pool["held_back"] & (pool["share"] == share)]
-        parts.append(failures_without_acting(HeldBack(len(held), int(held["failed"].sum())), len(own), confidence))
-    return _sum(parts)
+def _held_back(alarms: pd.DataFrame) -> dict[float, HeldBack]:
+    """Count the alarms held back at each share: only those drawn at one share are alike."""
+    held, failed = (alarms[name].to_numpy(dtype=bool) for name in ("held_back", "failed"))
+    share = alarms["share"].to_numpy()
+    drawn_at = (each for each in np.unique(share[held]) if each > 0)
+    at = {float(each): held & (share == each) for each in drawn_at}
+    return {each: HeldBack(int(rows.sum()), int((rows & failed).sum())) for each, rows in at.items()}
 
 
 def _amounts(

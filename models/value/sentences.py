@@ -71,10 +71,10 @@ def figure_words(figure: Figure) -> str:
 
 
 def in_words(estimate: Estimate) -> str:
-    """Write an estimate with its interval.
+    """Write an estimate with its interval, large numbers to three digits.
 
     >>> in_words(Estimate(1234.5, -10.0, 2000.0))
-    '1,234 (-10 to 2,000)'
+    '1,230 (-10 to 2,000)'
     """
     return f"{_number(estimate.value)} ({_number(estimate.low)} to {_number(estimate.high)})"
 
@@ -85,5 +85,7 @@ def _money(value: Estimate | float, currency: str) -> str:
 
 
 def _number(value: float) -> str:
+    if abs(value) >= 1000:
+        value = float(f"{value:.3g}")
     rounded = f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:,.1f}"
     return "0" if rounded in ("-0", "-0.0", "0.0") else rounded

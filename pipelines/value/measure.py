@@ -14,6 +14,7 @@ from models.value.ledger import ValueLedger
 from models.value.sentences import value_sentences
 from pipelines.evidence.champion import load_champion
 from pipelines.settings.settings import Settings
+from pipelines.value.page import write_page
 from pipelines.value.tables import ledger_tables, write_csv
 
 
@@ -26,6 +27,7 @@ class ValueResult:
     scope: Scope
     ledger: ValueLedger
     csv: Path | None = None
+    html: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -35,12 +37,12 @@ class ValueResult:
             "until": None if self.scope.until is None else self.scope.until.isoformat(),
         }
         head = {"model_name": self.model_name, "now": self.now.isoformat(), **scope}
-        written = {"sentences": list(value_sentences(self.ledger)), "csv": None if self.csv is None else str(self.csv)}
-        return head | self.ledger.to_dict() | written
+        files = {name: None if file is None else str(file) for name, file in (("csv", self.csv), ("html", self.html))}
+        return head | self.ledger.to_dict() | {"sentences": list(value_sentences(self.ledger))} | files
 
     def __rich__(self) -> Group:
         """Render sentences and tables."""
-        return ledger_tables(self.model_name, self.now, self.ledger, self.csv)
+        return ledger_tables(self.model_name, self.now, self.ledger, (self.csv, self.html))
 
 
 def measure_value(
@@ -51,8 +53,9 @@ def measure_value(
     settings: Settings,
     scope: Scope,
     csv: Path | None = None,
+    html: Path | None = None,
 ) -> ValueResult:
-    """Measure what acting on the alarms of a model avoided, and write the rows to a CSV file if one is named."""
+    """Measure what acting on the alarms of a model avoided, and write the files that are named."""
     ledger = gather_value(
         workspace,
         open_records(workspace.records_url),
@@ -65,4 +68,6 @@ def measure_value(
     )
     if csv is not None:
         write_csv(csv, ledger)
-    return ValueResult(model_name, now, scope, ledger, csv)
+    if html is not None:
+        write_page(html, model_name, now, ledger)
+    return ValueResult(model_name, now, scope, ledger, csv, html)

@@ -1,6 +1,6 @@
 """A ledger of value as tables on a terminal and as rows of a CSV file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +18,46 @@ from pipelines.terminal.tables import column_table, format_minute
 _COUNTS = ("announced", "acted_on", "defects", "failed_anyway", "held_back", "held_back_failed", "not_drawn")
 
 
-def ledger_tables(model_name: str, now: pd.Timestamp, ledger: ValueLedger, csv: Path | None) -> Group:
+def ledger_tables(model_name: str, now: pd.Timestamp, ledger: ValueLedger, files: Sequence[Path | None]) -> Group:
     """Render sentences, and a row for each month and plant, each plant and the total."""
+    head, rows = ledger_cells(ledger)
+    table = column_table(*head)
+    for row in rows:
+        table.add_row(*row)
+    lines: list[RenderableType] = [Text(f"{model_name} at {format_minute(now)}")]
+    lines += [Text(f"- {sentence}") for sentence in value_sentences(ledger)]
+    return Group(*lines, Text(), table, *(Text(f"written: {file}") for file in files if file))
+
+
+def ledger_cells(ledger: ValueLedger) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return the head and the rows of the table for people, which shows money, or else hours of downtime."""
     money, hours = MONEY in ledger.total.saved, "downtime_hours" in ledger.total.saved
     saved = MONEY if money else "downtime_hours" if hours else None
     unit = f"saved, {ledger.currency or 'money'}" if money else "hours of downtime saved"
-    table = column_table(
-        "plant", "month", "alarms: announced", "acted on", "held back", "failures: anyway", "avoided",
-        *([unit] if saved else []),
-    )  # fmt: skip
-    for row in _ordered(ledger):
-        table.add_row(*_cells(row, saved))
-    lines: list[RenderableType] = [Text(f"{model_name} at {format_minute(now)}")]
-    lines += [Text(f"- {sentence}") for sentence in value_sentences(ledger)]
-    return Group(*lines, Text(), table, *([Text(f"rows: {csv}")] if csv else []))
+    head = ("plant", "month", "alarms: announced", "acted on", "held back", "failures: anyway", "avoided")
+    return (*head, *([unit] if saved else [])), [_cells(row, saved) for row in ordered_rows(ledger)]
 
 
 def write_csv(file: Path, ledger: ValueLedger) -> None:
     """Write the same rows with every figure in a column of its own; estimates have _low and _high beside them."""
-    rows = pd.DataFrame([_record(row) for row in _ordered(ledger)])
+    write_text(file, pd.DataFrame([_record(row) for row in ordered_rows(ledger)]).to_csv(index=False))
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file that the user named; `UsageError` where that cannot be."""
     try:
-        rows.to_csv(file, index=False)
+        file.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error}", "a file in a folder that exists", "Name another") from (
-            error
-        )
+        found = f"{file} cannot be written: {error.strerror}"
+        raise UsageError(found, "a file in a folder that exists", "Name another one") from error
 
 
-def _ordered(ledger: ValueLedger) -> Iterator[LedgerRow]:
+def ordered_rows(ledger: ValueLedger) -> Iterator[LedgerRow]:
+    """Yield the rows by plant and month, of plants and months as a whole, and the total."""
     yield from ledger.rows
     if len(ledger.plants) > 1:
         yield from ledger.plants
+        yield from ledger.months
     yield ledger.total
 
 

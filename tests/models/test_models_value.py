@@ -134,6 +134,10 @@ def test_nothing_is_estimated_where_nothing_was_held_back() -> None:
 def test_a_plant_is_never_estimated_by_another() -> None:
     """Where one plant held none back, it has no estimate; the total, drawn from both at one share, has."""
     ledger = value_ledger(history(*frames(NORTH + SOUTH)), DECLARED)
+    assert [(row.month, row.announced, row.state) for row in ledger.months] == [
+        ("2026-01", 8, "identified"),
+        ("2026-02", 10, "identified"),
+    ]
     states = {row.plant: row.state for row in ledger.plants}
     assert states == {"north": "identified", "south": "not identified"}
     assert ledger.total.without_acting is not None

@@ -178,10 +178,10 @@ def test_value_is_measured_by_the_alarms_held_back(
         '[value]\ncurrency = "EUR"\ndowntime_per_hour = 450000.0\nunplanned_hours = 8\nplanned_hours = 2\n',
         encoding="utf-8",
     )
-    csv = tmp_path / "value.csv"
+    csv, page = tmp_path / "value.csv", tmp_path / "value.html"
     arguments = ["value", "--workspace", str(plant.workspace.root), "--now", str(plant.at(75))]
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--json", "--csv", str(csv)])
+        main([*arguments, "--json", "--csv", str(csv), "--html", str(page)])
     assert ended.value.code == 0
     values = json.loads(capsys.readouterr().out)
     drawn = alarm_draws(open_records(plant.workspace.records_url), model_name="plant", known=plant.at(70))
@@ -192,12 +192,18 @@ def test_value_is_measured_by_the_alarms_held_back(
     assert total["avoided"]["low"] <= 0 <= total["avoided"]["high"]
     assert total["saved"]["money"]["value"] == pytest.approx(total["avoided"]["value"] * 8 * 450_000)
     rows = pd.read_csv(csv)
-    assert len(rows) == len(values["rows"]) + (len(values["plants"]) if len(values["plants"]) > 1 else 0) + 1
+    more = len(values["plants"]) + len(values["months"]) if len(values["plants"]) > 1 else 0
+    assert len(rows) == len(values["rows"]) + more + 1
+    assert all(words in page.read_text(encoding="utf-8") for words in ("<svg", values["sentences"][0]))
     assert rows["avoided"].iloc[-1] == pytest.approx(total["avoided"]["value"])
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--plant", "nowhere"])
     assert ended.value.code == 1
     assert "no azure_machine in plant 'nowhere'" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--csv", str(tmp_path / "none" / "value.csv")])
+    assert ended.value.code == 2
+    assert "cannot be written" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--since", str(plant.at(60))])
     out = " ".join(capsys.readouterr().out.split())

@@ -15,6 +15,7 @@ def value(
     until: str | None = None,
     now: str | None = None,
     csv: Path | None = None,
+    html: Path | None = None,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Estimate what acting on alarms has avoided, by plant and month: failures, hours of downtime and money.
@@ -36,6 +37,8 @@ def value(
         Use nothing known later than this; the present by default.
     csv : Path, optional
         Write the rows to this file too.
+    html : Path, optional
+        Write sentences, a chart by month and the table to this page too.
     options : Options
         The workspace and the form of the output.
     """
@@ -52,4 +55,5 @@ def value(
         settings=settings_of(workspace),
         scope=Scope(plant, *period),
         csv=csv,
+        html=html,
     )

@@ -14,7 +14,7 @@ HISTORIES = 100
 
 def test_an_alarm_that_is_held_back_has_the_outcome_without_acting() -> None:
     """The copy that lives on without acting is the fleet itself where nobody acts; elsewhere acting prevents some."""
-    simulated = simulate_acted(ActedFleet(machines=8, days=24), 3, seed=1)
+    simulated = simulate_acted(ActedFleet(machines=16, days=24, hold_back=0.5), 3, seed=1)
     alarms = [truth for _, truth in simulated.split()]
     held, announced = [
         np.concatenate([part.loc[part["held_back"] == flag, ["failed", "would_fail"]] for part in alarms])
