@@ -14,6 +14,7 @@ from serving.settings import Settings
 
 if TYPE_CHECKING:
     from models.monitoring.budget import DriftSettings
+    from models.planning.cost_settings import CostSettings
     from models.planning.planning_settings import PlanningSettings
     from serving.deployment.champion import Champion, ChampionWatch
     from serving.deployment.worker_status import WorkerStatus
@@ -35,6 +36,7 @@ class WorkerContext:
     worker_status: "WorkerStatus"
     planning: "PlanningSettings"
     drift: "DriftSettings"
+    costs: "CostSettings"
 
     def champion(self) -> "Champion":
         """Return the champion; ApiError of status 503 if there is none."""
@@ -60,6 +62,7 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContex
     # Imported in workers only: the parent process must not spend seconds on importing the learners.
     from models.hold_back.policy import read_policy
     from models.monitoring.budget import read_drift
+    from models.planning.cost_settings import read_costs
     from models.planning.planning_settings import read_planning
     from models.registry.followed_registry import FollowedRegistry
     from serving.deployment.champion import ChampionWatch
@@ -99,7 +102,8 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContex
     # A request leaves hardly any garbage; a collection after every 700 new objects takes a fiftieth of its time.
     collect_new_garbage(_OBJECTS_BETWEEN_COLLECTIONS)
     planning, drift = read_planning(workspace, environ), read_drift(workspace, environ)
-    return WorkerContext(workspace, settings, predictor, watch, shadow, worker_status, planning, drift)
+    costs = read_costs(workspace, environ)
+    return WorkerContext(workspace, settings, predictor, watch, shadow, worker_status, planning, drift, costs)
 
 
 def now() -> pd.Timestamp:

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
 from models.monitoring.budget import DriftSettings
+from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from models.registry.registry import CHAMPION, Registry
 from serving.deployment.champion import Champion
@@ -41,6 +42,7 @@ def worker_at(workspace: Workspace, name: str, at: pd.Timestamp, **more: Any) ->
         "shadow": SimpleNamespace(challengers=(), rejected={}, scored=0, failed=0),
         "drift": DriftSettings(),
         "planning": PlanningSettings(),
+        "costs": CostSettings(),
     }
     return SimpleNamespace(**own | more)
 

@@ -175,7 +175,7 @@ def test_value_is_measured_by_the_alarms_held_back(
 ) -> None:
     """`forewarn value`: in JSON, sentences and a CSV file; nobody acts in this plant, and the interval allows it."""
     (plant.workspace.root / SETTINGS_FILE).write_text(
-        '[value]\ncurrency = "EUR"\ndowntime_per_hour = 450000.0\nunplanned_hours = 8\nplanned_hours = 2\n',
+        '[costs]\ncurrency = "EUR"\ndowntime_per_hour = 450000.0\nunplanned_hours = 8\nplanned_hours = 2\n',
         encoding="utf-8",
     )
     csv, page = tmp_path / "value.csv", tmp_path / "value.html"

@@ -12,7 +12,7 @@ from data_contracts.ingestion.ingest import ingest
 from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
-from models.parts.orders.order_terms import OrderTerms, read_order_terms
+from models.parts.orders.order_terms import OrderTerms, order_terms, read_order_terms
 from models.parts.orders.proposals import propose_orders
 from models.parts.orders.proposed import ProposedOrder, ProposedOrders
 from pipelines.cli import app
@@ -164,9 +164,11 @@ def test_the_command_orders(store: Any, capsys: pytest.CaptureFixture[str], tmp_
             app.main(words)
         results.append((exited.value.code, capsys.readouterr().out))
     assert [code for code, _ in results] == [0, 0, 0, 1]
-    terms = settings_of(store.workspace).parts
+    settings = settings_of(store.workspace)
+    terms = order_terms(settings.parts, settings.costs)
     assert read_order_terms(store.workspace, {}) == terms
     assert read_order_terms(store.workspace, {"FOREWARN_PARTS_REVIEW": "1d"}).review_days == 1
+    assert read_order_terms(store.workspace, {"FOREWARN_COSTS_DOWNTIME_PER_HOUR": "8"}).downtime_per_hour == 8
     text = " ".join(results[1][1].split())
     assert "stock 0, 1 on order" in text
     assert "a machine without one stands 120 h at 5,000 an hour" in text

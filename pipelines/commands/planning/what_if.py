@@ -79,7 +79,8 @@ def whatif(
         ``key=value``: a value of the experiment replaced where it is trained, such as ``--set windows.stride=24h``.
     cost : list[str], optional
         ``name=amount``: failure, in_vain, planned, downtime_per_hour, planned_downtime_per_hour, unplanned_hours,
-        planned_hours, shortage, part_price or keeping_a_year; by default the experiment's costs of errors.
+        planned_hours, shortage, part_price or keeping_a_year; by default the setting of that name in [costs], else the
+        experiment's costs of errors.
     response : str, optional
         From an alarm to its visit at the earliest; as recorded, or label.lead, by default.
     detectable : str, optional

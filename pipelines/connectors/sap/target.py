@@ -17,6 +17,7 @@ import pandas as pd
 from data_contracts.records.outbox.event_kinds import WORK_PLANNED
 from data_contracts.records.outbox.outbox import note_begun
 from data_contracts.records.outbox.outbox_records import OutboxEvent
+from pipelines.connectors.links import machine_link
 from pipelines.connectors.sap.notification import notification_fields
 from pipelines.connectors.sap.notification_text import Records, drivers_of
 from pipelines.connectors.sap.odata import quoted
@@ -41,12 +42,15 @@ class SapTarget:
     channel: str
     check: Callable[[], None]  # raises once another process delivers by the channel
     clock: Callable[[], pd.Timestamp]
+    endpoint: str = ""  # whose pages notifications link to
 
     def send(self, event: OutboxEvent, number: int) -> None:
         """Have one notification of an event there; `TryAgainError` or `RefusedError` unless it is."""
         section, technical_object = self.service.section, self.objects.of(event.subject)
         drivers = drivers_of(self.records, event.data["prediction_id"])
-        fields = notification_fields(event, technical_object, drivers, section)
+        fields = notification_fields(
+            event, technical_object, drivers, section, machine_link(self.endpoint, event.subject)
+        )
         for _ in range(2):
             # Brings a new token along, too.
             if self._is_there(event, fields[REFERENCE], technical_object):
@@ -104,8 +108,9 @@ def open_sap(
     *,
     check: Callable[[], None],
     clock: Callable[[], pd.Timestamp],
+    endpoint: str = "",
 ) -> Iterator[SapTarget]:
     """Read the tables and secrets of a channel, and keep its session for the block."""
     objects = read_objects(section, root)
     with open_service(section, root) as service:
-        yield SapTarget(service, objects, records, channel, check, clock)
+        yield SapTarget(service, objects, records, channel, check, clock, endpoint)
