@@ -13,6 +13,7 @@ from models.what_if.event_costs import FALSE_ALARMS, IN_VAIN, MISSED, VISITS
 from pipelines.backtesting.backtest_table import Rows, amount
 from pipelines.reports.chart import SERIES, SOFT, render_chart
 from pipelines.reports.page import render_page
+from pipelines.what_if.sentences import amount_range
 
 if TYPE_CHECKING:
     from pipelines.what_if.result import WhatIfResult
@@ -129,4 +130,4 @@ def _range(one: Interval) -> str:
 
 
 def _amounts(one: Interval) -> str:
-    return f"{amount(one.low)} to {amount(one.high)}"
+    return amount_range(one.low, one.high)
