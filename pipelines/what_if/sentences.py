@@ -10,6 +10,7 @@ from models.what_if.alternatives import Alternative
 from models.what_if.compared import COST, EXPECTED, Compared, Interval
 from models.what_if.event_costs import FALSE_ALARMS, MISSED
 from pipelines.backtesting.backtest_table import UNITS, amount
+from pipelines.terminal.metrics import pluralize
 
 if TYPE_CHECKING:
     from pipelines.what_if.result import WhatIfResult
@@ -140,8 +141,9 @@ def _open_words(one: Compared) -> str:
     if low == high:
         return ""
     return (
-        f"Not identified by the record: {one.open_defects:.0f} repaired defects and {one.unknown_visits:.0f} visits. "
-        f"As these might have gone, the difference lies within {amount_range(low, high)}."
+        f"Not identified by the record: what would have become of {_counted(one.open_defects, 'repaired defect')} and "
+        f"{_counted(one.unknown_visits, 'visit')}; depending on it, the difference lies within "
+        f"{amount_range(low, high)}."
     )
 
 
@@ -166,6 +168,10 @@ def amount_range(low: float, high: float) -> str:
         if largest >= unit:
             return f"{low / unit + 0.0:.3g} to {high / unit + 0.0:.3g}{sign}"
     return f"{low + 0.0:.3g} to {high + 0.0:.3g}"
+
+
+def _counted(number: float, what: str) -> str:
+    return f"{number:.0f} {pluralize(what, round(number))}"
 
 
 def _plain(number: float) -> str:
