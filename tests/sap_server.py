@@ -238,6 +238,9 @@ def running_sap() -> Iterator[SapServer]:
             ) or (changes and entity_set == ORDER):
                 self._send(_error(404, "/IWFND/MED/170", f"No service {service}/{entity_set}"))
                 return
+            if changes and any(name.startswith("$") for name in query):
+                self._send(_error(400, "/IWFND/CM_BEC/026", "SystemQueryOptions are not allowed for this request type"))
+                return
             session = SimpleCookie(self.headers.get("cookie", "")).get("SAP_SESSIONID_S4D_100")
             token = None if session is None else sap.sessions.get(session.value)
             if changes and (token is None or self.headers.get("x-csrf-token") != token):

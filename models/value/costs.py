@@ -19,8 +19,6 @@ MONEY = "money"
 Kind = Literal["failure", "repair", "inspection"]
 KINDS: tuple[Kind, ...] = ("failure", "repair", "inspection")
 Floats = npt.NDArray[np.float64]
-Recorded = Mapping[tuple[Kind, str], Floats]
-"""What single failures, repairs and inspections are recorded to have taken, by kind and quantity; (n_records,)."""
 _DECLARED: Mapping[str, Mapping[Kind, str]] = {
     "downtime_hours": {"failure": "unplanned_hours", "repair": "planned_hours", "inspection": "inspection_hours"},
     "labour_hours": {
@@ -49,6 +47,14 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What single failures, repairs and inspections are recorded to have taken, by kind and quantity."""
+
+    amounts: Mapping[tuple[Kind, str], Floats]  # (n_records,)
+    missing: frozenset[tuple[Kind, str]]  # of which some have no record
+
+
+@dataclass(frozen=True)
 class CostFigures:
     """The figures of one plant, or of all together."""
 
@@ -56,6 +62,7 @@ class CostFigures:
     prices: Mapping[str, float]  # of a unit of each quantity, by quantity; unplanned downtime
     planned_downtime: float | None  # the price of an hour of planned downtime
     confidence: float
+    missing: frozenset[tuple[Kind, str]] = frozenset()  # of which some, in any plant, have no record
 
     def figure(self, kind: Kind, quantity: str) -> Figure | None:
         """Return a figure; None where it is neither recorded nor declared."""
@@ -68,9 +75,20 @@ class CostFigures:
             return self.figure("repair", quantity)
         return own
 
+    def unknown(self, kind: Kind, quantity: str) -> bool:
+        """Whether something happened of which nobody says what it took."""
+        if kind == "inspection" and quantity not in _AS_LONG_AS_A_REPAIR:
+            return False
+        return (kind, quantity) in self.missing and self.work_figure(kind, quantity) is None
+
     def counted(self) -> tuple[str, ...]:
-        """Name the quantities known of failures and of repairs: counted on one side only, they would mislead."""
-        return tuple(name for name in QUANTITIES if self.figure("failure", name) and self.figure("repair", name))
+        """Name the quantities known of failures and of all work: counted on one side only, they would mislead."""
+        work = KINDS[1:]
+        return tuple(
+            name
+            for name in QUANTITIES
+            if self.figure("failure", name) and not any(self.unknown(kind, name) for kind in work)
+        )
 
     @property
     def priced(self) -> bool:
@@ -89,19 +107,18 @@ def recorded_amounts(history: AlarmHistory) -> Recorded:
     columns = list(QUANTITIES)
     orders, kinds = history.orders[columns].to_numpy(), history.orders["kind"].to_numpy(dtype=object)
     taken = {"failure": history.failures[columns].to_numpy()} | {kind: orders[kinds == kind] for kind in KINDS[1:]}
-    return {
-        (kind, quantity): taken[kind][:, place][~np.isnan(taken[kind][:, place])]
-        for kind in KINDS
-        for place, quantity in enumerate(QUANTITIES)
-    }
+    parts = {(kind, name): taken[kind][:, place] for kind in KINDS for place, name in enumerate(QUANTITIES)}
+    missing = frozenset(key for key, part in parts.items() if np.isnan(part).any())
+    return Recorded({key: part[~np.isnan(part)] for key, part in parts.items()}, missing)
 
 
 def cost_figures(own: Recorded, all_: Recorded, costs: CostSettings, confidence: float) -> CostFigures:
     """Return the means of what a plant recorded; else of all plants; else what is declared."""
     found = []
-    for kind, quantity in own:
+    for key, amounts in own.amounts.items():
+        kind, quantity = key
         declared = _declared(costs, kind, quantity)
-        recorded = next((part[kind, quantity] for part in (own, all_) if len(part[kind, quantity]) >= FEWEST), None)
+        recorded = next((each for each in (amounts, all_.amounts[key]) if len(each) >= FEWEST), None)
         if recorded is not None:
             found.append(_recorded(kind, quantity, recorded, confidence))
         elif declared is not None:
@@ -113,7 +130,7 @@ def cost_figures(own: Recorded, all_: Recorded, costs: CostSettings, confidence:
         "energy_kwh": costs.energy_per_kwh,
     }
     known = {name: price for name, price in prices.items() if price is not None}
-    return CostFigures(tuple(found), known, costs.planned_downtime_per_hour, confidence)
+    return CostFigures(tuple(found), known, costs.planned_downtime_per_hour, confidence, all_.missing)
 
 
 def amount(unit: Figure, price: float, avoided: Estimate, confidence: float) -> Estimate:

@@ -213,9 +213,8 @@ def _mixed(common: CostFigures, costs: Mapping[str, CostFigures], alarms: pd.Dat
 
 def _unpriced(costs: CostFigures) -> str:
     missing = ["costs.downtime_per_hour"] if "downtime_hours" not in costs.prices else []
-    for kind, key in (("failure", "unplanned_hours"), ("repair", "planned_hours")):
-        if costs.figure(kind, "downtime_hours") is None:  # type: ignore[arg-type] # two of the kinds
-            missing.append(f"costs.{key}")
+    missing += [] if costs.figure("failure", "downtime_hours") else ["costs.unplanned_hours"]
+    missing += ["costs.planned_hours"] if costs.unknown("repair", "downtime_hours") else []
     return f"not in money: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not declared, nor recorded"
 
 

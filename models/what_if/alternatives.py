@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
@@ -76,7 +77,7 @@ def crossed(
     >>> [one.words(today) for one in crossed(today, threshold=[0.2, 0.5], machines_per_day=[1])]
     ['threshold 0.2, 1 a day', 'threshold 0.5, 1 a day']
     """
-    given = {
+    given: dict[str, Sequence[Any]] = {
         "threshold": threshold,
         "horizon": horizon,
         "machines_per_day": machines_per_day,

@@ -79,7 +79,7 @@ def compare(
 def _draw(replays: Sequence[Replay], seed: int) -> list[pd.DataFrame]:
     joined = pd.concat({place: one.counts for place, one in enumerate(replays)}, axis=1)
     drawn = draw_assets(joined, draws=DRAWS, seed=seed)
-    return [drawn[place][list(COUNTS)] for place in range(len(replays))]
+    return [pd.DataFrame({name: drawn[(place, name)] for name in COUNTS}) for place in range(len(replays))]
 
 
 def _figures(counts: pd.DataFrame, costs: EventCosts, fixed: float) -> dict[str, Vector]:

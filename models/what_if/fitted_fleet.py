@@ -64,7 +64,7 @@ class FittedFleet:
 
 def fit_fleet(record: FleetRecord, reach: pd.Timedelta) -> FittedFleet:
     """Fit a fleet; `reach` is how long before a failure scores may rise."""
-    columns = tuple(name for name in record.scores if name not in ("asset", "as_of"))
+    columns = tuple(str(name) for name in record.scores if name not in ("asset", "as_of"))
     steps = max(1, int(np.ceil(reach / record.stride)))
     week = max(steps, int(_WEEK / record.stride))
     grid = _grid(record, columns)
@@ -143,7 +143,7 @@ def _calm_weeks(record: FleetRecord, grid: Floats, week: int, steps: int) -> tup
 def _places(record: FleetRecord, events: pd.DataFrame, steps: int) -> list[tuple[int, int]]:
     """Return number of the asset and step of the last cut-off before each event inside the span."""
     asset = pd.Index(record.assets).get_indexer(pd.Index(events["asset"].astype(object)))
-    step = np.ceil((events["event_time"] - record.span[0]) / record.stride).to_numpy(dtype=np.int64) - 1
+    step = np.ceil(((events["event_time"] - record.span[0]) / record.stride).to_numpy()).astype(np.int64) - 1
     inside = (asset >= 0) & (step >= 0) & (step < steps)
     return list(zip(asset[inside].tolist(), step[inside].tolist(), strict=True))
 

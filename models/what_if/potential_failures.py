@@ -4,6 +4,8 @@ A defect that mechanics confirmed and repaired has no counterfactual: whether it
 nobody knows. It is kept apart, with the probability that the model itself gave it last.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -24,7 +26,7 @@ def potential_failures(sources: OutcomeSources) -> pd.DataFrame:
     confirmed = work[work["finding"].eq("defect_confirmed").fillna(False).astype(bool)]
     repaired = _with_mode(confirmed[_KEYS].drop_duplicates(), confirmed, "component").assign(happened=False)
     both = pd.concat([happened, repaired], ignore_index=True)
-    types = {"asset": "str", "mode": "str", "event_time": "datetime64[us, UTC]", "happened": bool}
+    types: dict[str, Any] = {"asset": "str", "mode": "str", "event_time": "datetime64[us, UTC]", "happened": bool}
     both = both.astype(types).sort_values([*_KEYS, "happened"], ascending=[True, True, False], ignore_index=True)
     return both.drop_duplicates(_KEYS, ignore_index=True)
 

@@ -8,6 +8,7 @@ likely of those that wait come first; what comes in during a day gets the places
 import heapq
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +74,7 @@ def _alarms(alerts: pd.DataFrame, terms: Terms, response: pd.Timedelta) -> pd.Da
 def _calendar(crews: Crews, span: Span) -> pd.DataFrame:
     utc = "datetime64[us, UTC]"
     if crews.inspect_every is None:
-        empty = {"asset": "str", "alarmed_at": utc, "earliest": utc, "lapses": utc, "rank": np.float64}
+        empty: dict[str, Any] = {"asset": "str", "alarmed_at": utc, "earliest": utc, "lapses": utc, "rank": np.float64}
         return pd.DataFrame(columns=list(empty)).astype(empty)
     every = crews.inspect_every
     due = [

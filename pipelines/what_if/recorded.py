@@ -26,7 +26,7 @@ def hours_stood(potential: pd.DataFrame, sources: OutcomeSources) -> float | Non
         by="asset",
         direction="forward",
     )
-    hours = (joined["repaired"] - joined["event_time"]).dropna() / _HOUR
+    hours = pd.to_timedelta(joined["repaired"] - joined["event_time"]).dropna() / _HOUR
     # A repair weeks later is of another failure.
     hours = hours[hours <= 14 * 24]
     return float(hours.mean()) if len(hours) >= FEWEST else None

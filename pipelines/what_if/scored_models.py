@@ -99,7 +99,9 @@ class ModelSource:
         return UnscoredModel(title, loaded.model.version, loaded.model.artifact, experiment, seen)
 
     def _trained(self, horizon: pd.Timedelta | None) -> UnscoredModel:
-        experiment, at = self.experiment, pd.Timestamp(self.train_at)
+        experiment, at = self.experiment, self.train_at
+        if at is None:
+            raise ValueError("no time to train at")
         if horizon is not None:
             experiment = replace(experiment, label=replace(experiment.label, horizon=horizon, horizons=None))
         folder = cache_folder(self.workspace.root, experiment, self.history, self.settings)

@@ -9,7 +9,8 @@ from features.names import format_duration
 from models.what_if.alternatives import Alternative
 from models.what_if.compared import COST, EXPECTED, Compared, Interval
 from models.what_if.event_costs import FALSE_ALARMS, MISSED
-from pipelines.backtesting.backtest_table import amount
+from pipelines.backtesting.backtest_table import UNITS, amount
+from pipelines.terminal.metrics import pluralize
 
 if TYPE_CHECKING:
     from pipelines.what_if.result import WhatIfResult
@@ -131,7 +132,7 @@ def _cost_words(one: Compared) -> str:
     sign = 1 if cost.value >= 0 else -1
     low, high = sorted((sign * cost.low, sign * cost.high))
     return (
-        f"It costs {amount(abs(cost.value))} {more} (90 %: {amount(low)} to {amount(high)}), and less than today in "
+        f"It costs {amount(abs(cost.value))} {more} (90 %: {amount_range(low, high)}), and less than today in "
         f"{one.cheaper:.0%} of the draws."
     )
 
@@ -141,8 +142,9 @@ def _open_words(one: Compared) -> str:
     if low == high:
         return ""
     return (
-        f"Not identified by the record: {one.open_defects:.0f} repaired defects and {one.unknown_visits:.0f} visits. "
-        f"As these might have gone, the difference lies between {amount(low)} and {amount(high)}."
+        f"Not identified by the record: what would have become of {_counted(one.open_defects, 'repaired defect')} and "
+        f"{_counted(one.unknown_visits, 'visit')}; depending on it, the difference lies within "
+        f"{amount_range(low, high)}."
     )
 
 
@@ -152,6 +154,25 @@ def _more(one: Interval, what: str, fewer: str) -> str:
     sign = 1 if one.value >= 0 else -1
     low, high = sorted((sign * one.low, sign * one.high))
     return f"{abs(one.value):.3g} {'more' if sign > 0 else fewer} {what} ({_plain(low)} to {_plain(high)})"
+
+
+def amount_range(low: float, high: float) -> str:
+    """Format two costs in one unit.
+
+    Examples
+    --------
+    >>> amount_range(-112_000.0, 7_090_000.0)
+    '-0.112 to 7.09 M'
+    """
+    largest = max(abs(low), abs(high))
+    for unit, sign in UNITS:
+        if largest >= unit:
+            return f"{low / unit + 0.0:.3g} to {high / unit + 0.0:.3g}{sign}"
+    return f"{low + 0.0:.3g} to {high + 0.0:.3g}"
+
+
+def _counted(number: float, what: str) -> str:
+    return f"{number:.0f} {pluralize(what, round(number))}"
 
 
 def _plain(number: float) -> str:

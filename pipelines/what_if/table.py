@@ -13,6 +13,7 @@ from models.what_if.event_costs import FALSE_ALARMS, IN_VAIN, MISSED, VISITS
 from pipelines.backtesting.backtest_table import Rows, amount
 from pipelines.reports.chart import SERIES, SOFT, render_chart
 from pipelines.reports.page import render_page
+from pipelines.what_if.sentences import amount_range
 
 if TYPE_CHECKING:
     from pipelines.what_if.result import WhatIfResult
@@ -57,7 +58,7 @@ def render_table(result: "WhatIfResult") -> RenderableType:
     lines = [Text(sentence) for sentence in result.answers]
     notes = [Text(sentence, style="dim") for sentence in result.assumed]
     page = [] if result.page is None else [Text(f"The page is {result.page}.", style="dim")]
-    tables = [_table(*events_table(result.rows)), Text(), _table(*costs_table(result.rows))]
+    tables: list[RenderableType] = [_table(*events_table(result.rows)), Text(), _table(*costs_table(result.rows))]
     return Group(Text(title(result), style="bold"), Text(), *tables, Text(), *lines, Text(), *notes, *page)
 
 
@@ -129,4 +130,4 @@ def _range(one: Interval) -> str:
 
 
 def _amounts(one: Interval) -> str:
-    return f"{amount(one.low)} to {amount(one.high)}"
+    return amount_range(one.low, one.high)

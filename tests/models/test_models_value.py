@@ -215,6 +215,18 @@ def test_labour_and_parts_of_orders_after_a_failure_are_the_failures() -> None:
     assert ledger.total.work["money"].value == pytest.approx(1500 + 15 * 4 * 1000)
 
 
+def test_work_that_nobody_did_needs_no_figure() -> None:
+    """Where nobody came, or all that was done is recorded, nothing has to be declared of it."""
+    draws, failures, orders = frames(NORTH)
+    prices = CostSettings(downtime_per_hour=1.0, unplanned_hours=20.0)
+    ledger = value_ledger(history(draws, failures, orders), prices)
+    assert ledger.unpriced == "not in money: costs.planned_hours is not declared, nor recorded"
+    ledger = value_ledger(history(draws, failures, orders.head(0)), prices)
+    assert ledger.total.saved["money"].value == pytest.approx(5 * 20)
+    ledger = value_ledger(history(draws, failures, orders[:3].assign(downtime_hours=2.0)), prices)
+    assert ledger.total.saved["money"].value == pytest.approx(5 * 20 - 6)
+
+
 def test_without_prices_nothing_is_expressed_in_money() -> None:
     """Failures avoided stay; what is missing is named."""
     ledger = value_ledger(history(*frames(NORTH)), CostSettings(planned_hours=3.0))

@@ -4,19 +4,15 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from data_contracts.records.records import decisions, open_records, promotions
 from models.registry.registry import CHAMPION
 from pipelines.jobs.monitor import monitor_champion
 from pipelines.jobs.train import train_experiment
-from serving.http import request_context
 from serving.pages import all_routes
 from serving.pages.models.verdict import verdict_of
 from tests.browser import Browser
-from tests.page_server import serving_pages, worker_at
-from tests.serving.test_serving_page_frame import OWN
+from tests.page_server import page_client, serving_pages, worker_at
 
 
 @pytest.fixture
@@ -26,7 +22,7 @@ def worker(plant: Any) -> Any:
 
 @pytest.fixture
 def client(worker: Any) -> Any:
-    with TestClient(Starlette(routes=all_routes.routes(lambda: worker)), headers=OWN) as made:
+    with page_client(all_routes.routes(lambda: worker)) as made:
         yield made
 
 
@@ -84,9 +80,8 @@ def test_the_champion_is_changed_as_on_the_terminal(
     assert promotions(records, model_name="plant").iloc[-1]["evidence"]["rollback"]
 
 
-def test_only_an_admin_changes_the_champion(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = request_context.RequestContext(caller="ann", scopes=frozenset({"predict", "report", "override"}))
-    monkeypatch.setattr(request_context, "current", lambda: context)
+def test_only_an_admin_changes_the_champion(worker: Any) -> None:
+    client = page_client(all_routes.routes(lambda: worker), {"predict", "report", "override"})
     page = client.get("/ui/models")
     assert page.status_code == 200
     assert "/ui/models/promote" not in page.text

@@ -20,7 +20,7 @@ from pipelines.jobs.score import score_fleet
 from serving.pages import all_routes
 from serving.routes.planning_routes import routes as planning_routes
 from tests.browser import Browser
-from tests.page_server import serving_pages, worker_at
+from tests.page_server import page_client, serving_pages, worker_at
 
 START_DAY, MINUTE = 60 + 12.5 / 24, pd.Timedelta(minutes=1)
 FORM = {
@@ -53,8 +53,7 @@ def worker(plant: Any) -> Any:
 
 @pytest.fixture
 def client(worker: Any) -> Any:
-    app = Starlette(routes=[*all_routes.routes(lambda: worker), *planning_routes(lambda: worker)])
-    with TestClient(app) as made:
+    with page_client(all_routes.routes(lambda: worker)) as made:
         yield made
 
 
@@ -69,7 +68,7 @@ def _worklist(plant: Any, capsys: pytest.CaptureFixture[str], *options: str) -> 
 
 
 def test_the_terminal_and_the_endpoint_plan_alike(
-    plant: Any, client: httpx.Client, capsys: pytest.CaptureFixture[str]
+    plant: Any, worker: Any, client: httpx.Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Line by line, with all that is left out, for the same reasons."""
     request = {
@@ -79,7 +78,8 @@ def test_the_terminal_and_the_endpoint_plan_alike(
         "costs": {"planned": 1000, "failure": 90000},
         "repair_hours": 4,
     }
-    answer = client.post("/worklist", json=request).json()
+    program = TestClient(Starlette(routes=planning_routes(lambda: worker)))
+    answer = program.post("/worklist", json=request).json()
     on_terminal = json.loads(_worklist(plant, capsys, "--json"))
     assert on_terminal.pop("files") == []
     assert on_terminal == answer

@@ -9,7 +9,7 @@ import pandas as pd
 from data_contracts.contract.registered import find_contract
 from data_contracts.ingestion.quarantine import hold
 from data_contracts.records.access.access_records import PageAction
-from data_contracts.records.answer_records import Answer, add_predictions
+from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.outbox.alarm_events import AlarmTerms
 from data_contracts.records.records import (
     Decision,
@@ -44,7 +44,6 @@ _FIELDS: Final = (
     "quarantine reason",
     "value",
     "subject",
-    "answer's reason",
 )
 
 
@@ -101,11 +100,7 @@ def _fill_records(workspace: Workspace) -> None:
     records, actor, reason = open_records(workspace.records_url), TEXTS["actor"], TEXTS["reason"]
     numbers: Any = (86_400.0, 0.0, 0.9, None, 0.5, True)
     alerts = [Prediction(f"p{n}", asset, END, END, *numbers, MODEL, 1, "endpoint") for n, asset in enumerate(ASSETS)]
-    answers = [
-        Answer(alert.prediction_id, alert.asset, END, END, "stale", TEXTS["answer's reason"], MODEL, 1, "d", "{}")
-        for alert in alerts
-    ]
-    add_predictions(records, alerts, answers, announce=AlarmTerms(pd.Timedelta("6h"), pd.Timedelta("24h")))
+    add_predictions(records, alerts, announce=AlarmTerms(pd.Timedelta("6h"), pd.Timedelta("24h")))
     add_promotion(records, Promotion(END, MODEL, None, 1, actor, reason, {"by": actor, "why": reason}, {}))
     add_decision(records, Decision(END, MODEL, 1, "hold", [reason], {"why": reason}))
     add_monitor_run(records, MonitorRun(END, MODEL, 1, {"why": reason}))

@@ -1,13 +1,12 @@
 """The page of data: what is in quarantine with reasons and values, what streams lost, what says nothing any more."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.quarantine import hold
@@ -19,6 +18,7 @@ from models.artifact.artifact import Artifact
 from serving.deployment.champion import Champion
 from serving.pages.data.channel_health import QuietChannel, SilentMachine, channel_health
 from serving.pages.data.routes import routes
+from tests.page_server import page_client
 from tests.serving.conftest import CHANNELS
 from tests.serving.test_serving_planning import HOUR, NOW, plant, worker_of
 
@@ -26,10 +26,13 @@ __all__ = ["plant"]
 
 
 @pytest.fixture
-def client(plant: Workspace, artifacts: tuple[Artifact, Artifact]) -> Iterator[httpx.Client]:
-    worker = worker_of(plant, Champion("tiny", 1, artifacts[0], NOW))
-    with TestClient(Starlette(routes=routes(lambda: worker))) as made:
-        made.worker = worker  # type: ignore[attr-defined] # for the tests
+def worker(plant: Workspace, artifacts: tuple[Artifact, Artifact]) -> Any:
+    return worker_of(plant, Champion("tiny", 1, artifacts[0], NOW))
+
+
+@pytest.fixture
+def client(worker: Any) -> Iterator[httpx.Client]:
+    with page_client(routes(lambda: worker)) as made:
         yield made
 
 
@@ -40,14 +43,14 @@ def _store(plant: Workspace, asset: str, hours: range, **channels: object) -> No
     tables.append(plant, "telemetry/azure_machine", pd.DataFrame(rows), asset)
 
 
-def test_what_says_nothing_any_more_is_named(client: httpx.Client, plant: Workspace) -> None:
+def test_what_says_nothing_any_more_is_named(worker: Any, client: httpx.Client, plant: Workspace) -> None:
     """Silent machines, channels without values, channels that stopped, and those that stand still."""
     well = client.get("/ui/data").text
     assert "Every machine sends, and every channel of the model changes." in well
     stopped = np.where(np.arange(59) < 29, np.nan, np.arange(59.0))
     _store(plant, "quiet", range(1, 60), volt=np.full(59, 7.5), rotate=np.full(59, np.nan), pressure=stopped)
     _store(plant, "silent", range(40, 60))
-    found = channel_health(client.worker)  # type: ignore[attr-defined] # as above
+    found = channel_health(worker)
     assert found is not None
     assert found.silent == (SilentMachine("silent", NOW - 40 * HOUR),)
     assert found.quiet == (
@@ -60,11 +63,11 @@ def test_what_says_nothing_any_more_is_named(client: httpx.Client, plant: Worksp
         assert words in shown
 
 
-def test_a_set_point_that_nobody_changes_is_not_broken(client: httpx.Client, plant: Workspace) -> None:
+def test_a_set_point_that_nobody_changes_is_not_broken(worker: Any, plant: Workspace) -> None:
     """A channel that stands still on most machines is meant to."""
     for number in range(70):
         _store(plant, f"new-{number}", range(1, 31), volt=np.full(30, 7.5))
-    found = channel_health(client.worker)  # type: ignore[attr-defined] # as above
+    found = channel_health(worker)
     assert found is not None
     assert found.quiet == ()
 

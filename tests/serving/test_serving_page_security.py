@@ -1,5 +1,6 @@
 """Every page that the endpoint has, by its own table of routes: who may see it, who may send what, what it shows."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from serving.http.middleware import RequestMiddleware
 from serving.pages import all_routes
 from serving.pages.frame.page_scopes import form_scopes, is_listed, page_scopes
 from serving.pages.frame.show import error_page
+from serving.schemas.predict_request import parse_request
 from serving.settings import Settings
 from serving.worker_context import now, start_worker
 from tests.serving import hostile_workspace
@@ -101,6 +103,8 @@ def site(workspace: Workspace, registry: Registry, tmp_path_factory: pytest.Temp
     hostile_workspace.fill(workspace)
     worker = start_worker(Settings(workspace=workspace.root, model=MODEL), {})
     worker.predictor.clock = lambda: END + pd.Timedelta("1h")  # the alarms are still open
+    asked = parse_request(json.dumps({"assets": hostile_workspace.ASSETS}).encode(), 10)
+    worker.predictor.predict_json(asked, worker.champion(), None)
     site = Site(worker)
     yield site
     worker.stop()

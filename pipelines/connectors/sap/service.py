@@ -59,9 +59,8 @@ class SapService:
     def create(self, service: str, entity_set: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create an entity once, and return it; `TokenRefusedError` if there is to be a new token first."""
         try:
-            answer = self.client.post(
-                f"{service}/{entity_set}", params={"$format": "json"}, json=fields, headers={_TOKEN: self.token or ""}
-            )
+            # Without system query options, which SAP refuses where something is created.
+            answer = self.client.post(f"{service}/{entity_set}", json=fields, headers={_TOKEN: self.token or ""})
         except _NEVER_SENT as error:
             raise TryAgainError(_words(error)) from error
         except httpx.HTTPError as error:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from models.hold_back.acting_effect import Estimate
@@ -95,5 +94,5 @@ def _beside(name: str, true: float, found: Estimate) -> dict[str, float]:
 
 
 def _inside(frame: pd.DataFrame, name: str) -> "pd.Series[bool]":
-    known = frame.dropna(subset=[f"{name}_low"]) if f"{name}_low" in frame else frame.head(0).assign(x=np.nan)
+    known = frame.dropna(subset=[f"{name}_low"])
     return (known[f"{name}_low"] <= known[f"{name}_true"]) & (known[f"{name}_true"] <= known[f"{name}_high"])

@@ -6,7 +6,7 @@ import pytest
 from models.value.ledger import value_ledger
 from models.value.settings import ValueSettings
 from pipelines.fleet.histories.acted_alarms import ActedFleet, simulate_acted
-from pipelines.fleet.histories.value_coverage import KINDS, coverage
+from pipelines.fleet.histories.value_coverage import coverage
 
 SETTINGS = ValueSettings()
 HISTORIES = 100
@@ -27,13 +27,14 @@ def test_an_alarm_that_is_held_back_has_the_outcome_without_acting() -> None:
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["usual", "rare failures", "many false alarms", "alarms acted on late"])
 def test_the_interval_holds_what_was_avoided(kind: str) -> None:
     """Of 90 % intervals nine in ten hold the failures and the hours of downtime that acting truly saved."""
     found = coverage(kind, HISTORIES, seed=20_261)
     shares = found.covered
-    assert shares["failures"] >= 0.9 - 1.645 * 0.03
-    assert shares["hours"] >= 0.9 - 1.645 * 0.03
+    # Of 100 histories; a share of nine in ten has a standard error of .03.
+    assert min(shares["failures"], shares["hours"]) >= 0.9 - 1.645 * 0.03
+    assert shares["rows"] >= 0.9
 
 
 @pytest.mark.verify
@@ -43,5 +44,5 @@ def test_without_holding_back_nothing_is_identified() -> None:
     for known, _ in none.split():
         ledger = value_ledger(known, SETTINGS)
         assert {row.state for row in (*ledger.rows, *ledger.plants, ledger.total)} == {"not identified"}
-    few, many = (coverage(kind, 30, seed=5).width for kind in ("few held back", "usual"))
+    few, many = (coverage(kind, 20, seed=5).width for kind in ("few held back", "usual"))
     assert few > 1.5 * many
