@@ -33,9 +33,7 @@ class EnvironmentSettings(BaseSettings):
 _Section = TypeVar("_Section", bound=EnvironmentSettings)
 
 
-def read_section(
-    file: Path, environ: Mapping[str, str], holder: type[_Section], *, others: bool = False
-) -> _Section:
+def read_section(file: Path, environ: Mapping[str, str], holder: type[_Section], *, others: bool = False) -> _Section:
     """Read the only section of `holder` from a settings file, which need not exist; environment variables win.
 
     With `others`, keys of the section that `holder` has not are somebody else's. `UsageError` if a value cannot be
