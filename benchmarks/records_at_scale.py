@@ -126,8 +126,8 @@ def _content(row: Prediction) -> str:
 
 
 @contextmanager
-def endpoint(workspace: Workspace, log: Path) -> Iterator[tuple[str, int]]:
-    """Run the endpoint with one worker; give its address and the id of its first process."""
+def endpoint(workspace: Workspace, log: Path, *, ready: str = "/readyz") -> Iterator[tuple[str, int]]:
+    """Run the endpoint with one worker, until `ready` answers; give its address and the id of its first process."""
     port = free_port()
     command = [
         sys.executable,
@@ -146,7 +146,7 @@ def endpoint(workspace: Workspace, log: Path) -> Iterator[tuple[str, int]]:
     try:
         for _ in range(1_200):
             with suppress(httpx.TransportError):
-                if httpx.get(f"{url}/readyz", timeout=5.0).status_code == 200:
+                if httpx.get(f"{url}{ready}", timeout=5.0).status_code == 200:
                     break
             time.sleep(0.1)
         yield url, process.pid
@@ -176,7 +176,7 @@ def measure_pages(workspace: Workspace, seconds: float, log: Path) -> Iterator[d
         alarm, asset = connection.execute(newest.limit(1)).one()
     with endpoint(workspace, log) as (url, pid):
         for name, ask in pages(url, asset, alarm).items():
-            taken, begun, used = list[float](), time.monotonic(), _cpu_seconds(pid)
+            taken, begun, used = list[float](), time.monotonic(), cpu_seconds(pid)
             while len(taken) < 3 or (time.monotonic() - begun < seconds and len(taken) < 200):
                 start = time.monotonic()
                 answer = ask()
@@ -187,26 +187,26 @@ def measure_pages(workspace: Workspace, seconds: float, log: Path) -> Iterator[d
                 "median_s": round(float(np.median(taken)), 4),
                 "slowest_s": round(max(taken), 4),
                 "requests": len(taken),
-                "cpu_ms": round(1_000 * (_cpu_seconds(pid) - used) / len(taken), 1),
+                "cpu_ms": round(1_000 * (cpu_seconds(pid) - used) / len(taken), 1),
                 "bytes": len(answer.content),
-                "rss_mb": _memory(pid),
+                "rss_mb": resident_mb(pid),
             }
 
 
-def _memory(pid: int) -> int:
+def resident_mb(pid: int) -> int:
     """Return the largest resident memory of a process and its children, in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     own = int(status.partition("VmRSS:")[2].split()[0]) // 1_000
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return max([own, *(_memory(int(child)) for child in children)])
+    return max([own, *(resident_mb(int(child)) for child in children)])
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process and its children have used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return own + sum(_cpu_seconds(int(child)) for child in children)
+    return own + sum(cpu_seconds(int(child)) for child in children)
 
 
 def measure_command(root: Path, *words: str) -> dict[str, Any]:

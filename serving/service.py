@@ -10,19 +10,26 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from data_contracts.records.tokens import Token, TokenFinder
+from data_contracts.records.access.access_records import PageAction
+from data_contracts.records.access.page_actions import add_action
+from data_contracts.records.records_handle import RecordsHandle
+from data_contracts.records.tokens import Token, find_token
 from data_contracts.tracing.export import start_tracing, stop_tracing
 from data_contracts.tracing.spans import traced
+from features.names import parse_duration
 from serving.deployment.bundled_model import open_endpoint_workspace
 from serving.deployment.worker_status import open_worker_load
 from serving.http import idempotency, metrics, request_context, request_log
 from serving.http.callers.authentication import Authenticator, tokens_needed
+from serving.http.callers.sessions import Sessions
+from serving.http.callers.sign_in import SignIn
 from serving.http.errors import LOGGER, ApiError
 from serving.http.load_balancing import WorkerLoad
 from serving.http.middleware import RequestMiddleware
 from serving.http.responses import JSON, read_body, respond
 from serving.http.supervision import end_with_parent, ended_at_once
 from serving.pages import all_routes
+from serving.pages.frame.show import error_page
 from serving.pages.public import routes as public_routes
 from serving.routes import model_routes, planning_routes, twin_routes
 from serving.schemas.answers import PredictAnswer
@@ -75,8 +82,9 @@ class PredictBody(bentoml.IODescriptor, PredictRequest):  # type: ignore[misc] #
 
 
 @lru_cache(maxsize=1)
-def _token_finder() -> TokenFinder:
-    return TokenFinder(open_endpoint_workspace(SETTINGS.workspace, os.environ).records_url, _BUSY_SECONDS)
+def _records() -> RecordsHandle:
+    """Return the records; the workspace is opened when somebody has to be known, not when this module is imported."""
+    return RecordsHandle(open_endpoint_workspace(SETTINGS.workspace, os.environ).records_url, _BUSY_SECONDS)
 
 
 @lru_cache(maxsize=1)
@@ -86,8 +94,11 @@ def _worker_load() -> WorkerLoad:
 
 
 def _find_token(secret: str, at: "pd.Timestamp") -> Token | None:
-    """Find a token; the workspace is opened when the first one is shown, not when this module is imported."""
-    return _token_finder()(secret, at)
+    return find_token(_records().engine(), secret, at=at)
+
+
+def _record_action(action: PageAction) -> None:
+    add_action(_records().engine(), action)
 
 
 def _started_by() -> int | None:
@@ -100,10 +111,19 @@ def _context() -> "WorkerContext":
     return cast("_Endpoint", bentoml.get_current_service()).context
 
 
+# Started by `bentoml serve`, the host is unknown: then tokens are needed, as behind a proxy.
+_IS_OPEN = not tokens_needed(SETTINGS.auth, os.environ.get(LISTENS, "")) and not SETTINGS.proxy_addresses
+_AUTHENTICATOR = None if SETTINGS.auth == "off" or _IS_OPEN else Authenticator(_find_token, now)
+_SESSIONS = Sessions(
+    _records, now, idle=parse_duration(SETTINGS.session_idle), longest=parse_duration(SETTINGS.session_longest)
+)
+if SETTINGS.proxy_addresses:
+    # The middleware believes proxies itself: it has to see who connects, in place of whom uvicorn would put the caller.
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
 _ROUTES = Starlette(
     routes=[
         *public_routes.routes(SETTINGS),
-        *all_routes.routes(_context),
+        *all_routes.routes(_context, SignIn(SETTINGS, _AUTHENTICATOR, _SESSIONS) if _AUTHENTICATOR else None),
         *model_routes.routes(_context),
         *planning_routes.routes(_context),
         *twin_routes.routes(_context),
@@ -164,7 +184,12 @@ Forewarn: Any = bentoml.service(
     tracing=_TRACING,
     logging={"access": {"enabled": False}},  # the middleware logs every request, as JSON
 )(_Endpoint)
-# Started by `bentoml serve`, the host is unknown: then tokens are needed.
-_HOST = os.environ.get(LISTENS, "")
-_AUTHENTICATOR = Authenticator(_find_token, now) if tokens_needed(SETTINGS.auth, _HOST) else None
-Forewarn.add_asgi_middleware(RequestMiddleware, settings=SETTINGS, authenticator=_AUTHENTICATOR, load=_worker_load)
+Forewarn.add_asgi_middleware(
+    RequestMiddleware,
+    settings=SETTINGS,
+    authenticator=_AUTHENTICATOR,
+    load=_worker_load,
+    sessions=_SESSIONS,
+    error_page=error_page,
+    record=_record_action,
+)

@@ -12,6 +12,7 @@ from data_contracts.configuration.environment import EnvironmentSettings, Enviro
 from data_contracts.configuration.places import Source
 from data_contracts.configuration.values import build
 from data_contracts.errors import UsageError, did_you_mean
+from serving.setting_values import check_group_scopes, check_header, check_networks, check_path, check_scopes
 
 PREFIX = "FOREWARN_SERVE_"
 WORKSPACE_VARIABLE = "FOREWARN_WORKSPACE"
@@ -42,10 +43,14 @@ def _check_time_zone(name: str) -> str:
     return name
 
 
-def _check_span(text: str) -> str:
-    if text == _NEVER:
+def _check_span(text: str, *, needed: bool = False) -> str:
+    if text == _NEVER or (needed and not text):
         raise ValueError("not a duration")
     return _check_duration(text)
+
+
+def _schema(title: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "title": title, "examples": [example]})
 
 
 _SECONDS: dict[str, Any] = {"unit": "s"}
@@ -55,6 +60,16 @@ _PositiveSeconds = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False, j
 _Rate = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False, json_schema_extra={"unit": "requests/s"})]
 _TIME_ZONE = {"type": "string", "title": "a name of the IANA time zone database", "examples": ["Europe/Berlin"]}
 _DURATION = {"type": "string", "title": "a duration", "examples": ["6h"], "unit": "d, h, min, s, ms, us"}
+_Networks = Annotated[str, AfterValidator(check_networks), _schema("addresses and networks", "127.0.0.1, 10.0.0.0/8")]
+_Header = Annotated[str, AfterValidator(check_header), _schema("the name of a header", "X-Auth-Request-Email")]
+_Scopes = Annotated[str, AfterValidator(check_scopes), _schema("scopes with spaces between them", "predict report")]
+_GroupScopes = Annotated[
+    str,
+    AfterValidator(check_group_scopes),
+    _schema("groups with their scopes", "planners: predict report; admins: admin"),
+]
+_OwnPath = Annotated[str, AfterValidator(check_path), _schema("a path of this site", "/oauth2/sign_out")]
+_Span = Annotated[str, AfterValidator(lambda text: _check_span(text, needed=True)), WithJsonSchema(_DURATION)]
 
 
 class Settings(EnvironmentSettings):
@@ -92,6 +107,28 @@ class Settings(EnvironmentSettings):
     """How far ahead of this machine's clock a caller's may be, in seconds."""
     auth: Literal["auto", "on", "off"] = "auto"
     """Whether tokens are required; "auto": unless only this machine can connect."""
+    deliver: Literal["on", "off"] = "on"
+    """Whether a process beside the workers sends events by the workspace's channels, where it has any."""
+    session_idle: _Span = "8h"
+    """After how long without a page somebody who signed in with a token has to sign in again."""
+    session_longest: _Span = "7d"
+    """After how long in any case."""
+    sign_in_attempts: _Positive = 10
+    """How often in a minute somebody may try to sign in from one address."""
+    proxy_addresses: _Networks = ""
+    """The proxies, by address or network, that are believed where a request is from: its caller's address, whether it
+    came by TLS, and who has signed in there. If empty, a proxy on this machine is believed the first two."""
+    user_header: _Header = ""
+    """The header in which these proxies name who has signed in; from anybody else a request with it is refused."""
+    groups_header: _Header = ""
+    """The header in which they name his groups, with commas between them."""
+    group_scopes: _GroupScopes = ""
+    """What the members of groups may do on the pages."""
+    user_scopes: _Scopes = ""
+    """What everybody who has signed in at such a proxy may do on the pages; if empty, only members of the groups get
+    in."""
+    sign_out_path: _OwnPath = ""
+    """Where one who has signed in at such a proxy signs out again."""
     rate_per_second: _Rate = 1_000.0
     """How many requests a second one caller may send; 0 for any number."""
     stale_after: Annotated[str, AfterValidator(_check_duration), WithJsonSchema(_DURATION)] = ""
@@ -136,10 +173,36 @@ def from_environment(environ: Mapping[str, str], options: Mapping[str, Any] | No
     if environ.get(WORKSPACE_VARIABLE):
         given["workspace"] = environ[WORKSPACE_VARIABLE]
     settings = build(Settings, given, Source("the endpoint's settings", places=known))
-    if not options:
-        return settings
-    places = known | {name: f"--{name.replace('_', '-')}" for name in options}
-    return build(Settings, {**given, **options}, Source("the endpoint's settings", places=places))
+    if options:
+        places = known | {name: f"--{name.replace('_', '-')}" for name in options}
+        settings = build(Settings, {**given, **options}, Source("the endpoint's settings", places=places))
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    """Refuse settings of a proxy at which people sign in that would let in everybody, or nobody."""
+    header = variable_of("user_header")
+    if settings.user_header:
+        if not settings.proxy_addresses:
+            proxies = variable_of("proxy_addresses")
+            raise UsageError(
+                f"{header} without {proxies}", "the proxies that may say who somebody is", f"Set {proxies}"
+            )
+        if settings.auth == "off":
+            auth = variable_of("auth")
+            raise UsageError(
+                f"{header} with {auth}=off", "people who have to sign in", f"Set {auth} to on, or unset it"
+            )
+        if not settings.user_scopes and not (settings.groups_header and settings.group_scopes):
+            least = (
+                f"{variable_of('user_scopes')}, or {variable_of('groups_header')} with {variable_of('group_scopes')}"
+            )
+            raise UsageError(f"{header}, and nobody may do anything", least, "Set one of them")
+    else:
+        for name in ("groups_header", "group_scopes", "user_scopes", "sign_out_path"):
+            if getattr(settings, name):
+                raise UsageError(f"{variable_of(name)} without {header}", "both or neither of them", f"Set {header}")
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

@@ -17,6 +17,7 @@ from data_contracts.tracing.export import wants_tracing
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import read_policy
 from serving.deployment.bundled_model import find_bundled_model, open_endpoint_workspace
+from serving.deployment.delivery_process import DeliveryProcess
 from serving.deployment.worker_status import LOAD_FILE
 from serving.settings import LISTENS, SUPERVISOR, Settings, to_environment
 
@@ -60,7 +61,13 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> None:
     os.environ.update({**no_tracing, **environ, **_NO_TELEMETRY, **own_environ})
     give_back_memory(os.environ)  # each worker loads deltalake itself
     threading.Thread(target=_announce, args=(resolved, workspace), daemon=True).start()
-    _run(resolved)
+    delivery = DeliveryProcess(workspace)
+    if resolved.deliver == "on":
+        delivery.start()
+    try:
+        _run(resolved)
+    finally:
+        delivery.stop()
 
 
 def _run(settings: Settings) -> None:

@@ -13,6 +13,8 @@ from serving.http.errors import unavailable
 from serving.settings import Settings
 
 if TYPE_CHECKING:
+    from models.monitoring.budget import DriftSettings
+    from models.planning.planning_settings import PlanningSettings
     from serving.deployment.champion import Champion, ChampionWatch
     from serving.deployment.worker_status import WorkerStatus
     from serving.prediction.predictor import Predictor
@@ -31,6 +33,8 @@ class WorkerContext:
     watch: "ChampionWatch"
     shadow: "Shadow"
     worker_status: "WorkerStatus"
+    planning: "PlanningSettings"
+    drift: "DriftSettings"
 
     def champion(self) -> "Champion":
         """Return the champion; ApiError of status 503 if there is none."""
@@ -55,6 +59,8 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContex
     """Start a worker: load its champion, if there is one that may answer, and begin to follow the registry."""
     # Imported in workers only: the parent process must not spend seconds on importing the learners.
     from models.hold_back.policy import read_policy
+    from models.monitoring.budget import read_drift
+    from models.planning.planning_settings import read_planning
     from models.registry.followed_registry import FollowedRegistry
     from serving.deployment.champion import ChampionWatch
     from serving.deployment.model_cache import ModelCache
@@ -92,7 +98,8 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContex
         predictor.warm_up(watch.current)
     # A request leaves hardly any garbage; a collection after every 700 new objects takes a fiftieth of its time.
     collect_new_garbage(_OBJECTS_BETWEEN_COLLECTIONS)
-    return WorkerContext(workspace, settings, predictor, watch, shadow, worker_status)
+    planning, drift = read_planning(workspace, environ), read_drift(workspace, environ)
+    return WorkerContext(workspace, settings, predictor, watch, shadow, worker_status, planning, drift)
 
 
 def now() -> pd.Timestamp:

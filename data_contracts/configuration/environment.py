@@ -1,12 +1,15 @@
 """Settings from environment variables."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from data_contracts.configuration.places import toml_value
+from data_contracts.configuration.places import Source, read_toml, toml_value
+from data_contracts.configuration.values import build
 
 
 class EnvironmentSettings(BaseSettings):
@@ -25,6 +28,26 @@ class EnvironmentSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take what is given in code, so that constructing reads no environment."""
         return (init_settings,)
+
+
+_Section = TypeVar("_Section", bound=EnvironmentSettings)
+
+
+def read_section(file: Path, environ: Mapping[str, str], holder: type[_Section]) -> _Section:
+    """Read the only section of `holder` from a settings file, which need not exist; environment variables win.
+
+    `UsageError` if a value cannot be understood.
+    """
+    ((name, field),) = holder.model_fields.items()
+    content, source = read_toml(file) if file.exists() else ({}, Source(str(file)))
+    prefix = f"{holder.model_config.get('env_prefix', '')}{name}_"
+    variables = {key: f"{prefix}{key}".upper() for key in field.annotation.__annotations__}  # type: ignore[union-attr]
+    known = {variable: text for variable, text in environ.items() if variable in variables.values()}
+    given = EnvironmentSource(holder, known)().get(name, {})
+    places = {f"{name}.{key}": variables[key] for key in given}
+    table = content.get(name, {})
+    merged = {**table, **given} if isinstance(table, dict) else table
+    return build(holder, {name: merged}, replace(source, places=places))
 
 
 class EnvironmentSource(EnvSettingsSource):

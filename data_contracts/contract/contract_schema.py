@@ -165,8 +165,8 @@ class SchemaObject(_Part):
     """The table."""
 
     name: str
-    """What the rows are: "telemetry", "assets", "failures", "work_orders", "events", "predictions" or
-    "asset_graph"."""
+    """What the rows are: "telemetry", "assets", "failures", "work_orders", "events", "predictions",
+    "asset_graph", "spare_parts" or "spare_stock"."""
     logical_type: Literal["object"] | None = None
     """A table is an object."""
     properties: list[SchemaProperty]

@@ -21,6 +21,8 @@ DTYPES: dict[str, str] = {
 }
 """The pandas dtype of each column type of a contract."""
 KEY_COLUMNS = ("asset", "event_time", "known_time", "source")
+PARTS: Mapping[str, str] = {"spare_parts": "part", "spare_stock": "part"}
+"""The kinds whose rows are not about assets, and the column that says what they are about."""
 STORED_VERSION = "stored_version"
 """The column that tables add to every row: the table version that stored it."""
 TELEMETRY = "telemetry"
@@ -37,6 +39,8 @@ EARLIEST: Mapping[str, pd.Timestamp] = {
         "failures": "1990-01-01",
         "work_orders": "1990-01-01",
         "events": "1990-01-01",
+        "spare_parts": "1990-01-01",
+        "spare_stock": "1990-01-01",
     }.items()
 }
 """The earliest event time of each kind of table whose contract declares none."""
@@ -198,7 +202,7 @@ class Contract:
         Its version, as its authors count.
     kind
         What the rows are: ``"telemetry"``, ``"assets"``, ``"failures"``, ``"work_orders"``, ``"events"``,
-        ``"predictions"`` or ``"asset_graph"``.
+        ``"predictions"``, ``"asset_graph"``, ``"spare_parts"`` or ``"spare_stock"``.
     columns
         The columns, in order.
     key
@@ -252,6 +256,11 @@ class Contract:
     def table(self) -> str:
         """Return the name of the table that stores accepted rows."""
         return f"{TELEMETRY}/{self.asset_type}" if self.kind == TELEMETRY else self.kind
+
+    @property
+    def subject(self) -> str:
+        """Return the column that says what a row is about: the asset, or of spare parts the part."""
+        return PARTS.get(self.kind, "asset")
 
     @property
     def stored_columns(self) -> tuple[Column, ...]:

@@ -306,10 +306,11 @@ def raise_refusal(report: Report, name: str) -> None:
 
 def _known_no_earlier_than_stored(workspace: Workspace, contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
     """Move the assumed known times of rows whose key is stored already: nobody corrects what is not known yet."""
-    identity = list(dict.fromkeys(["asset", *(name for name in contract.key if name != "known_time")]))
+    identity = list(dict.fromkeys([contract.subject, *(name for name in contract.key if name != "known_time")]))
     if "event_time" in identity or rows.empty:
         return rows  # rows with one key have the same event time, and so the same assumed known time
-    stored = tables.read(workspace, contract.table, assets=sorted(set(rows["asset"])))
+    subjects = sorted(set(rows[contract.subject]))
+    stored = tables.read(workspace, contract.table, assets=subjects, subject=contract.subject)
     before = stored.groupby(identity)["known_time"].max().rename("_before")
     corrected = rows[identity].merge(before, how="left", left_on=identity, right_index=True)["_before"]
     return rows.assign(known_time=rows["known_time"].where(~(corrected > rows["known_time"]), corrected))

@@ -46,7 +46,8 @@ def corrected_among(workspace: Workspace, rows: pd.DataFrame, contract: Contract
     if own.empty:
         return 0
     start, end = _span(own, identity)
-    stored = tables.read(workspace, contract.table, assets=sorted(set(own["asset"])), start=start, end=end)
+    subjects = sorted(set(own[contract.subject]))
+    stored = tables.read(workspace, contract.table, assets=subjects, subject=contract.subject, start=start, end=end)
     if stored.empty:
         return 0
     values = [column.name for column in contract.stored_columns if column.name in stored and column.name in own]
@@ -67,7 +68,7 @@ def identity_of(contract: Contract) -> list[str]:
     identifier = IDENTIFIERS.get(contract.kind)
     if identifier is not None:
         return ["asset", identifier]
-    return list(dict.fromkeys(["asset", *(name for name in contract.key if name != "known_time")]))
+    return list(dict.fromkeys([contract.subject, *(name for name in contract.key if name != "known_time")]))
 
 
 def _span(rows: pd.DataFrame, identity: list[str]) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:

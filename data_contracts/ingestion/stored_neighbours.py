@@ -1,4 +1,4 @@
-"""The stored rows that rows are checked together with: of their assets, as far back as a check reaches."""
+"""The stored rows that rows are checked together with: of their assets or parts, as far back as a check reaches."""
 
 import itertools
 
@@ -15,17 +15,20 @@ _FOR_EVER = pd.Timedelta(days=36_500)
 
 
 def stored_neighbours(workspace: Workspace, contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
-    """Read the stored rows of the assets of some rows that may say something about these.
+    """Read the stored rows of the assets, or parts, of some rows that may say something about these.
 
     A copy has the event time of its row; a value changes too fast for at most as long as its range takes at the rate's
     limit. All rows are read where a check concerns more than that, such as values that may occur once only.
     """
-    assets, reach = sorted(set(rows["asset"].dropna())), _reach(contract)
+    subjects, reach = sorted(set(rows[contract.subject].dropna())), _reach(contract)
     times = rows["event_time"].dropna().drop_duplicates().sort_values()
     if reach is None or times.empty:
-        return tables.read(workspace, contract.table, assets=assets)
+        return tables.read(workspace, contract.table, assets=subjects, subject=contract.subject)
     stretches = _stretches(times, reach)
-    parts = [tables.read(workspace, contract.table, assets=assets, start=start, end=end) for start, end in stretches]
+    parts = [
+        tables.read(workspace, contract.table, assets=subjects, subject=contract.subject, start=start, end=end)
+        for start, end in stretches
+    ]
     kept = [part for part in parts if len(part)]
     return pd.concat(kept, ignore_index=True) if kept else parts[0]
 
@@ -33,7 +36,7 @@ def stored_neighbours(workspace: Workspace, contract: Contract, rows: pd.DataFra
 def _reach(contract: Contract) -> pd.Timedelta | None:
     """Return how long before a row a stored one may matter to it; None for ever."""
     columns = contract.columns
-    one_by_one = {"asset", "event_time"} <= set(contract.key) and not any(column.unique for column in columns)
+    one_by_one = {contract.subject, "event_time"} <= set(contract.key) and not any(column.unique for column in columns)
     rules = [*contract.rules, *itertools.chain.from_iterable(column.rules for column in columns)]
     if not one_by_one or any(rule.forbids_any for rule in rules):
         return None

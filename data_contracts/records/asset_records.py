@@ -22,32 +22,41 @@ def newest_predictions(
 
     Among predictions of one cut-off the one made last counts.
     """
-    table, fleet = Prediction.table.c, _assets_with_predictions()
+    table = Prediction.table.c
     # As an expression, so that no database prefers the index of a model's cut-offs, which holds those of all assets.
     of_model = sa.func.coalesce(table.model_name, "") == model_name
+    own = (of_model, table.model_version == model_version, table.as_of.between(since, until))
+    return read_frame(engine, newest_of_each_asset(*own))
+
+
+def newest_of_each_asset(*where: sa.ColumnElement[bool], among: Sequence[str] | None = None) -> sa.Select[Any]:
+    """Select each asset's newest prediction of those that fulfil conditions, of all assets or among some, by asset."""
+    table, fleet = Prediction.table.c, stepped(Prediction.table.c.asset)
     newest = (
         sa.select(table.prediction_id)
-        .where(table.asset == fleet.c.asset, of_model, table.model_version == model_version)
-        .where(table.as_of.between(since, until))
-        .order_by(*_newest_first())
+        .where(table.asset == fleet.c.value, *where)
+        .order_by(*newest_first())
         .limit(1)
         .correlate(fleet)
         .scalar_subquery()
     )
-    chosen = sa.select(newest.label("prediction_id")).select_from(fleet).where(fleet.c.asset.is_not(None)).subquery()
-    query = sa.select(Prediction.table).join(chosen, table.prediction_id == chosen.c.prediction_id)
-    return read_frame(engine, query.order_by(table.asset))
+    assets = sa.select(newest.label("prediction_id")).select_from(fleet).where(fleet.c.value.is_not(None))
+    chosen = (assets if among is None else assets.where(fleet.c.value.in_(among))).subquery()
+    return sa.select(Prediction.table).join(chosen, table.prediction_id == chosen.c.prediction_id).order_by(table.asset)
 
 
-def _assets_with_predictions() -> sa.CTE:
-    """Step from asset to asset through the index: `SELECT DISTINCT` would read every prediction's entry."""
-    first, later = Prediction.table.alias("first"), Prediction.table.alias("later")
-    fleet = sa.select(sa.func.min(first.c.asset).label("asset")).cte("fleet", recursive=True)
-    following = sa.select(sa.func.min(later.c.asset)).where(later.c.asset > fleet.c.asset).correlate(fleet)
-    return fleet.union_all(sa.select(following.scalar_subquery()).where(fleet.c.asset.is_not(None)))
+def stepped(column: sa.Column[str]) -> sa.CTE:
+    """Select each value of the first column of an index, then null: `SELECT DISTINCT` would read every entry."""
+    table = column.table
+    first, later = table.alias("first"), table.alias("later")
+    values = sa.select(sa.func.min(first.c[column.name]).label("value")).cte("stepped", recursive=True)
+    following = sa.select(sa.func.min(later.c[column.name])).where(later.c[column.name] > values.c.value)
+    following = following.correlate(values)
+    return values.union_all(sa.select(following.scalar_subquery()).where(values.c.value.is_not(None)))
 
 
-def _newest_first() -> tuple[sa.ColumnElement[Any], ...]:
+def newest_first() -> tuple[sa.ColumnElement[Any], ...]:
+    """Return what predictions are ordered by: of one cut-off the one made last comes first."""
     table = Prediction.table.c
     return table.as_of.desc(), table.made_at.desc(), table.prediction_id
 
@@ -117,7 +126,7 @@ def asset_predictions(
     query = sa.select(Prediction.table).where(table.asset == asset)
     if since is not None:
         query = query.where(table.as_of > since)
-    return read_frame(engine, query.order_by(*_newest_first()).limit(limit))
+    return read_frame(engine, query.order_by(*newest_first()).limit(limit))
 
 
 def latest_predictions(

@@ -40,6 +40,20 @@ def alarm_draws(engine: sa.Engine, *, model_name: str, known: pd.Timestamp) -> p
     return read_frame(engine, query.where(table.model_name == model_name, table.as_of <= known))
 
 
+def undrawn_alerts(engine: sa.Engine, *, model_name: str, known: pd.Timestamp) -> pd.DataFrame:
+    """Read the alerts (asset, as_of) with ``as_of <= known`` that could not have been held back, each cut-off once."""
+    alert, draw = Prediction.table.c, AlarmDraw.table.c
+    drawn = sa.and_(alert.prediction_id == draw.prediction_id, draw.share > 0)
+    query = (
+        sa.select(alert.asset, alert.as_of)
+        .select_from(Prediction.table.outerjoin(AlarmDraw.table, drawn))
+        .where(alert.model_name == model_name, alert.alert, alert.as_of <= known, draw.prediction_id.is_(None))
+        .group_by(alert.asset, alert.as_of)
+        .order_by(alert.as_of, alert.asset)
+    )
+    return read_frame(engine, query)
+
+
 def draws_of(engine: sa.Engine, prediction_ids: Sequence[str]) -> dict[str, AlarmDraw]:
     """Read the draws under prediction ids (a thousand at most); ids without one are left out."""
     table, draws = AlarmDraw.table.c, dict[str, AlarmDraw]()
@@ -58,3 +72,18 @@ def held_back_until(engine: sa.Engine, *, model_name: str, at: pd.Timestamp) -> 
     query = query.where(table.model_name == model_name, table.held_back, table.opened <= at, table.until > at)
     rows = read_frame(engine, query)
     return dict(zip(rows["asset"], rows["until"], strict=True))
+
+
+def announced_alerts(
+    engine: sa.Engine, *, model_name: str, since: pd.Timestamp, until: pd.Timestamp, asset: str | None = None
+) -> pd.DataFrame:
+    """Read a model's alerts with ``since < as_of <= until`` but those held back; of one asset if it is named."""
+    alert, draw = Prediction.table.c, AlarmDraw.table.c
+    held_back = sa.select(draw.prediction_id).where(draw.held_back, draw.prediction_id == alert.prediction_id)
+    query = (
+        sa.select(Prediction.table)
+        .where(alert.model_name == model_name, alert.alert, alert.as_of > since, alert.as_of <= until)
+        .where(~held_back.exists())
+        .order_by(alert.as_of, alert.asset, alert.made_at, alert.prediction_id)
+    )
+    return read_frame(engine, query if asset is None else query.where(alert.asset == asset))

@@ -60,15 +60,22 @@ def append_outcome_rows(
 
 
 def outcome_rows(
-    engine: sa.Engine, *, model_name: str, model_version: int | None = None, known: pd.Timestamp | None = None
+    engine: sa.Engine,
+    *,
+    model_name: str,
+    model_version: int | None = None,
+    known: pd.Timestamp | None = None,
+    since: pd.Timestamp | None = None,
 ) -> pd.DataFrame:
-    """Read the ledger of outcomes up to the known time `known`, in the order it was written."""
+    """Read the ledger of outcomes up to the known time `known`, of what was at `since` or later, as it was written."""
     table = OutcomeRow.table.c
     query = sa.select(OutcomeRow.table).where(table.model_name == model_name).order_by(table.id)
     if model_version is not None:
         query = query.where(table.model_version == model_version)
     if known is not None:
         query = query.where(table.known_at <= known)
+    if since is not None:
+        query = query.where(table.at >= since)
     return read_frame(engine, query)
 
 

@@ -10,6 +10,10 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.configuration.sqlite_urls import sqlite_file
+from data_contracts.records.access.access_records import (
+    PageAction as PageAction,  # its tables are created with the others
+)
+from data_contracts.records.alarm_marks.mark_records import AlarmMark as AlarmMark  # its table, too
 from data_contracts.records.database.connections import connect
 from data_contracts.records.database.frames import read_frame as read_frame
 from data_contracts.records.database.storage_errors import storage_errors as storage_errors

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 from data_contracts.records.record_types import TokenRow
 from data_contracts.records.records import insert_records, read_frame, storage_errors
-from data_contracts.records.records_handle import RecordsHandle
 
 SCOPES = ("predict", "report", "override", "admin")
 """Predictions and worklists; reporting what mechanics found; overriding what twins say; everything."""
@@ -75,17 +74,6 @@ def find_token(engine: sa.Engine, secret: str, *, at: pd.Timestamp) -> Token | N
     if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= at):
         return None
     return Token(row.name, frozenset(row.scopes))
-
-
-class TokenFinder:
-    """Find tokens in the records, also after they were out of reach or replaced; see `RecordsHandle`."""
-
-    def __init__(self, url: str, busy_seconds: float) -> None:
-        self._records = RecordsHandle(url, busy_seconds)
-
-    def __call__(self, secret: str, at: pd.Timestamp) -> Token | None:
-        """Find a token as `find_token` does."""
-        return find_token(self._records.engine(), secret, at=at)
 
 
 def revoke_token(engine: sa.Engine, name: str, *, at: pd.Timestamp) -> bool:

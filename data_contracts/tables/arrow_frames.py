@@ -1,5 +1,6 @@
 """Conversion between pandas frames and the Arrow tables that Delta stores."""
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 from data_contracts.contract.contract import STORED_VERSION
 
 # Identifiers break ties, so that a table reads the same whatever the order of its files.
-_ROW_ORDER = ("asset", "event_time", "known_time", "source", "failure_id", "work_order_id", "event_id", STORED_VERSION)
+_ROW_ORDER = ("event_time", "known_time", "source", "failure_id", "work_order_id", "event_id", STORED_VERSION)
 
 
 def to_arrow(frame: pd.DataFrame) -> pa.Table:
@@ -18,12 +19,17 @@ def to_arrow(frame: pd.DataFrame) -> pa.Table:
 
     Times, which need a zone, become UTC in microseconds.
     """
-    order = [name for name in ("event_time", "asset", "known_time") if name in frame.columns]
+    order = [name for name in ("event_time", _subject(frame.columns), "known_time") if name in frame.columns]
     ordered = frame.sort_values(order, kind="stable") if order else frame
     rows = pa.table({str(name): _to_array(ordered[name]) for name in ordered.columns})
     # Delta has no null type: a column of nulls only is stored as a string column.
     fields = [field.with_type(pa.string()) if _is_text(field.type) else field for field in rows.schema]
     return rows.cast(pa.schema(fields))
+
+
+def _subject(names: Container[str]) -> str:
+    """Return the column that says what rows are about; a channel of assets may be called "part" too."""
+    return "asset" if "asset" in names else "part"
 
 
 def with_stored_version(rows: pa.Table, version: int) -> pa.Table:
@@ -55,7 +61,8 @@ def sortable(kind: pa.DataType) -> pa.DataType:
 
 def to_pandas(rows: pa.Table) -> pd.DataFrame:
     """Convert Delta's rows to a frame, ordered by asset, event time and known time, identifiers breaking ties."""
-    order = [(name, "ascending") for name in _ROW_ORDER if name in rows.column_names]
+    names = (_subject(rows.column_names), *_ROW_ORDER)
+    order = [(name, "ascending") for name in names if name in rows.column_names]
     fields = [field.with_type(sortable(field.type)) for field in rows.schema]
     rows = _with_versions_complete(rows.cast(pa.schema(fields)))
     frame: pd.DataFrame = (rows.sort_by(order) if order else rows).to_pandas()

@@ -18,10 +18,12 @@ def where(
     end: pd.Timestamp | None,
     *,
     equal: Mapping[str, str] = MappingProxyType({}),
+    subject: str = "asset",
 ) -> str:
     """Return a WHERE clause with a leading space for ``known_time <= as_of`` and ``start < event_time <= end``.
 
-    `equal` maps columns to the strings they must have. None sets no condition; without any the clause is empty.
+    `assets` are values of the column `subject`; `equal` maps columns to the strings they must have. None sets no
+    condition; without any the clause is empty.
     """
     conditions = []
     if as_of is not None:
@@ -31,7 +33,7 @@ def where(
     if end is not None:
         conditions.append(f"event_time <= {instant(end)}")
     if assets is not None:
-        conditions.append(is_one_of("asset", assets, of_all=True))
+        conditions.append(is_one_of(subject, assets, of_all=True))
     conditions += [f'"{column}" = {text(value)}' for column, value in equal.items()]
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 

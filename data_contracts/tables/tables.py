@@ -119,14 +119,17 @@ def read(
     assets: Sequence[str] | None = None,
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
+    subject: str = "asset",
 ) -> pd.DataFrame:
     """Read the rows with ``known_time <= as_of`` and ``start < event_time <= end``, at the latest version if None.
 
     They are ordered by asset, event time and known time; `readings.read_qualities` has the qualities of telemetry.
-    Without a table the frame is empty, with its contract's
-    columns.
+    `assets` are values of `Contract.subject` where rows are about something else. Without a table the frame is empty,
+    with its contract's columns.
     """
-    frame, _ = read_versioned(workspace, table, as_of=as_of, version=version, assets=assets, start=start, end=end)
+    frame, _ = read_versioned(
+        workspace, table, as_of=as_of, version=version, assets=assets, start=start, end=end, subject=subject
+    )
     return frame
 
 
@@ -139,9 +142,10 @@ def read_versioned(
     assets: Sequence[str] | None = None,
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
+    subject: str = "asset",
 ) -> tuple[pd.DataFrame, int | None]:
     """Read as `read` does, and return the version too; None if the table does not exist."""
-    condition = where(as_of, assets, start, end)
+    condition = where(as_of, assets, start, end, subject=subject)
     with storage(workspace, table):
         stored = open_stored(workspace, table, version)
         if stored is None:
@@ -184,13 +188,20 @@ def asset_spans(workspace: Workspace, table: str) -> pd.DataFrame:
         return to_pandas(query(delta, spans)).sort_values("asset", ignore_index=True)
 
 
-def count_rows(workspace: Workspace, table: str, *, start: pd.Timestamp, end: pd.Timestamp) -> int:
-    """Count the rows with ``start < event_time <= end``."""
+def count_rows(
+    workspace: Workspace,
+    table: str,
+    *,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    assets: Sequence[str] | None = None,
+) -> int:
+    """Count the rows, of all assets or of some, with ``start < event_time <= end``."""
     with storage(workspace, table):
         delta = open_to_read(workspace, table)
         if delta is None:
             return 0
-        counted = query(delta, f"SELECT count(*) AS n FROM t{where(None, None, start, end)}")  # noqa: S608
+        counted = query(delta, f"SELECT count(*) AS n FROM t{where(None, assets, start, end)}")  # noqa: S608
         return int(counted["n"][0].as_py())
 
 

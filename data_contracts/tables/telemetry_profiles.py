@@ -15,7 +15,7 @@ from data_contracts.contract.contract_types import ALL_CHANNELS, QUALITY_SUFFIX,
 from data_contracts.tables.arrow_frames import to_pandas
 from data_contracts.tables.blocks.channel_blocks import channel_blocks
 from data_contracts.tables.corrections import last_corrections
-from data_contracts.tables.row_conditions import instant, is_one_of, quoted
+from data_contracts.tables.row_conditions import instant, is_one_of, quoted, where
 from data_contracts.tables.table_access import open_to_read, query, storage
 from data_contracts.tables.telemetry import KEY, channels_among
 from data_contracts.workspace import Workspace
@@ -77,6 +77,33 @@ def channel_profiles(workspace: Workspace, table: str, corrected: Sequence[str] 
         for place, name in enumerate(channels)
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def recent_channels(workspace: Workspace, table: str, *, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """Count the readings of each numeric channel by asset with ``since < event_time <= until``, known by then.
+
+    Columns asset, channel, rows, values, low, high and last, the time of the last value; the engine counts.
+    """
+    with storage(workspace, table):
+        delta = open_to_read(workspace, table)
+        channels = [] if delta is None else _numeric(delta)
+        if delta is None or not channels:
+            return pd.DataFrame(columns=["asset", "channel", "rows", "values", "low", "high", "last"])
+        measures = [
+            f'count({quoted(name)}) AS "{place}_values", min({quoted(name)}) AS "{place}_low", '
+            f'max({quoted(name)}) AS "{place}_high", '
+            f'max(event_time) FILTER (WHERE {quoted(name)} IS NOT NULL) AS "{place}_last"'
+            for place, name in enumerate(channels)
+        ]
+        condition = where(until, None, since, until)
+        counts = f"SELECT asset, count(*) AS rows, {', '.join(measures)} FROM t{condition} GROUP BY asset"  # noqa: S608
+        wide = to_pandas(query(delta, counts)).sort_values("asset", ignore_index=True)
+    whats = ("values", "low", "high", "last")
+    parts = [
+        wide[["asset", "rows"]].assign(channel=name, **{what: wide[f"{place}_{what}"].array for what in whats})
+        for place, name in enumerate(channels)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def quality_counts(workspace: Workspace, table: str) -> dict[str, dict[str, int]]:

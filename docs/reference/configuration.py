@@ -47,8 +47,8 @@ _PARTS = (
     ),
     (
         "A channel",
-        "A TOML file in the workspace's folder `channels` ([how](../how-to/connect.md)), with one section that says\n"
-        "where events go.",
+        "A TOML file in the workspace's folder `channels`, by whose name it is known\n"
+        "([how](../how-to/connect.md)). It has one of the sections.",
         reference(json_schema(Channel), prefix="[", suffix="]"),
     ),
     (

@@ -5,7 +5,8 @@ import pandas as pd
 from data_contracts.records.outbox.alarm_events import AlarmTerms
 from models.artifact.artifact import Artifact
 
-_USUAL_GAP = pd.Timedelta(hours=24)
+USUAL_GAP = pd.Timedelta(hours=24)
+"""The gap where no experiment says one."""
 
 
 def announcement_terms(artifact: Artifact) -> AlarmTerms | None:
@@ -15,5 +16,5 @@ def announcement_terms(artifact: Artifact) -> AlarmTerms | None:
     """
     if artifact.threshold is None or artifact.clock.cycle is not None:
         return None
-    gap = _USUAL_GAP if artifact.trained.alarm_gap is None else artifact.trained.alarm_gap
+    gap = USUAL_GAP if artifact.trained.alarm_gap is None else artifact.trained.alarm_gap
     return AlarmTerms(gap, gap if artifact.horizon is None else artifact.lead + artifact.horizon)

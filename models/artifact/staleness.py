@@ -62,21 +62,34 @@ def staleness(
     artifact: Artifact, *, setting: str = "", contract: Contract | None = None, rhythm: ReadingRhythm | None = None
 ) -> Staleness:
     """Return the limit for a model's telemetry: by the setting (a duration, or "none"), the contract or the rhythm."""
-    clock = artifact.clock
+    limit = limit_of_type(setting=setting, contract=contract, rhythm=rhythm, clock=artifact.clock)
+    if limit is not None:
+        return limit
+    window = observation_window(artifact.recipe.windows)
+    words = "is expected: the model looks no further back, and no contract declares less"
+    return Staleness(window, "window", words, artifact.clock)
+
+
+def limit_of_type(
+    *,
+    setting: str = "",
+    contract: Contract | None = None,
+    rhythm: ReadingRhythm | None = None,
+    clock: Clock = TIME,
+) -> Staleness | None:
+    """Return the limit for the telemetry of an asset type, whatever model there is; None where nothing says one."""
     if setting:
         limit = None if setting == NEVER else parse_duration(setting)
         return Staleness(limit, "setting", "is declared", clock)
     if contract is not None and contract.max_age is not None:
         return Staleness(contract.max_age, "contract", f"is declared by the contract {contract.name}", clock)
-    if rhythm is not None:
-        limit = max(_INTERVALS * rhythm.interval + rhythm.delay, _LEAST)
-        every, delay = (format_age(width(each), clock) for each in (rhythm.interval, rhythm.delay))
-        known = f" and are known within {delay}" if rhythm.delay > pd.Timedelta(0) else ""
-        words = f"is expected: 95 % of the readings follow within {every}{known}"
-        return Staleness(limit, "telemetry", words, clock)
-    window = observation_window(artifact.recipe.windows)
-    words = "is expected: the model looks no further back, and no contract declares less"
-    return Staleness(window, "window", words, clock)
+    if rhythm is None:
+        return None
+    longest = max(_INTERVALS * rhythm.interval + rhythm.delay, _LEAST)
+    every, delay = (format_age(width(each), clock) for each in (rhythm.interval, rhythm.delay))
+    known = f" and are known within {delay}" if rhythm.delay > pd.Timedelta(0) else ""
+    words = f"is expected: 95 % of the readings follow within {every}{known}"
+    return Staleness(longest, "telemetry", words, clock)
 
 
 def contract_of(workspace: Workspace, asset_type: str) -> Contract | None:

@@ -15,6 +15,9 @@ class TrainedTerms:
     down_after_failure: pd.Timedelta = NO_TIME  # for artifacts written before they kept it
     condition: PredictedCondition | None = None  # likewise
     alarm_gap: pd.Timedelta | None = None  # alerts no further apart are one alarm; None where that is not known
+    # What errors cost by the experiment, whose defaults these are, in any one currency.
+    missed_failure_cost: float = 10.0
+    false_alarm_cost: float = 1.0
 
 
 UNKNOWN_TERMS = TrainedTerms()

@@ -1,20 +1,16 @@
 """The policy by which alarms are held back, a section of the workspace's settings that the endpoint reads too."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from data_contracts.configuration.environment import EnvironmentSettings, EnvironmentSource
-from data_contracts.configuration.places import Source, read_toml
-from data_contracts.configuration.values import build, configuration
+from data_contracts.configuration.environment import EnvironmentSettings, read_section
+from data_contracts.configuration.values import configuration
 from data_contracts.workspace import SETTINGS_FILE, Workspace
 from features.setting_types import Glob, Integer, Number, OneOrMore
-
-_SECTION, _PREFIX = "policy", "FOREWARN_"
 
 
 @configuration
@@ -36,7 +32,7 @@ class PolicySettings:
 class _PolicyVariables(EnvironmentSettings):
     """The section by its environment variables."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="_", env_nested_max_split=1)
+    model_config = SettingsConfigDict(env_prefix="FOREWARN_", env_nested_delimiter="_", env_nested_max_split=1)
 
     policy: PolicySettings = PolicySettings()
 
@@ -46,12 +42,4 @@ def read_policy(workspace: Workspace, environ: Mapping[str, str]) -> PolicySetti
 
     `UsageError` if a value cannot be understood. A bundled model's workspace may have no settings file.
     """
-    file = workspace.root / SETTINGS_FILE
-    content, source = read_toml(file) if file.exists() else ({}, Source(str(file)))
-    variables = {f"{_SECTION}.{name}": f"{_PREFIX}{_SECTION}_{name}".upper() for name in PolicySettings.__annotations__}
-    known = {name: text for name, text in environ.items() if name in variables.values()}
-    given = EnvironmentSource(_PolicyVariables, known)().get(_SECTION, {})
-    places = {f"{_SECTION}.{key}": variables[f"{_SECTION}.{key}"] for key in given}
-    table = content.get(_SECTION, {})
-    merged = {**table, **given} if isinstance(table, dict) else table
-    return build(_PolicyVariables, {_SECTION: merged}, replace(source, places=places)).policy
+    return read_section(workspace.root / SETTINGS_FILE, environ, _PolicyVariables).policy

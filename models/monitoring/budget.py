@@ -1,12 +1,16 @@
 """The budget of monitoring: what is declared before looking."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
+from data_contracts.configuration.environment import EnvironmentSettings, read_section
 from data_contracts.configuration.values import configuration
+from data_contracts.workspace import SETTINGS_FILE, Workspace
 from features.setting_types import Count, Flag, Number, PositiveDuration
 from models.promises.limits import Certainty
 from models.sequential_tests.rate_tests import Dependence
@@ -66,3 +70,24 @@ class Budget:
         """Return the budget of which only a part may be spent."""
         longer = self.mean_time_between_false / share_of_it
         return replace(self, alpha=self.alpha * share_of_it, mean_time_between_false=longer)
+
+
+@configuration
+class DriftSettings(Budget):
+    """When a champion counts as worse than promised."""
+
+    slices: Literal["", "plant", "model"] = ""
+    """Test each plant, or each asset model, by itself too; empty for none."""
+
+
+class _DriftVariables(EnvironmentSettings):
+    """The section by its environment variables."""
+
+    model_config = SettingsConfigDict(env_prefix="FOREWARN_", env_nested_delimiter="_", env_nested_max_split=1)
+
+    drift: DriftSettings = DriftSettings()
+
+
+def read_drift(workspace: Workspace, environ: Mapping[str, str]) -> DriftSettings:
+    """Read ``[drift]`` of the workspace's settings alone, as the endpoint does; environment variables win."""
+    return read_section(workspace.root / SETTINGS_FILE, environ, _DriftVariables).drift

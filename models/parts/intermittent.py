@@ -35,10 +35,13 @@ class IntermittentRate:
         return replace(self, probability=occurred, size=self.size + beta * (demand - self.size) * (demand > 0))
 
 
-def tsb_rate(demands: Vector, alpha: float = 0.05, beta: float = 0.1) -> IntermittentRate:
+def tsb_rate(
+    demands: Vector, alpha: float = 0.05, beta: float = 0.1, *, start: IntermittentRate | None = None
+) -> IntermittentRate:
     """Return the rate of Teunter, Syntetos and Babai after a sequence of demands, shape (n_periods,).
 
-    It begins with the share of all periods that had demand, and its mean size; without any demand it is zero.
+    It begins with `start`, or else with the share of all periods that had demand, and its mean size; without any demand
+    it is zero.
 
     Examples
     --------
@@ -54,7 +57,7 @@ def tsb_rate(demands: Vector, alpha: float = 0.05, beta: float = 0.1) -> Intermi
     positive = demands[demands > 0]
     if not len(positive):
         return IntermittentRate(0.0, 0.0)
-    rate = IntermittentRate(len(positive) / len(demands), float(positive.mean()))
+    rate = IntermittentRate(len(positive) / len(demands), float(positive.mean())) if start is None else start
     for demand in demands.tolist():
         rate = rate.after(demand, alpha, beta)
     return rate

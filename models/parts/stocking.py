@@ -18,6 +18,8 @@ from data_contracts.errors import UsageError
 from models.parts.demand import Demand
 
 _YEAR_DAYS = 365.25
+_SUREST = 1 - 1e-6
+"""No stock is to suffice with a higher probability: so far out no history tells what the demand is."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class PartTerms:
         """Return the probability of having enough that costs least."""
         too_many = self.price * self.keeping_a_year * self.review_days / _YEAR_DAYS
         total = self.shortage + too_many
-        return self.shortage / total if total else 0.0
+        return min(self.shortage / total, _SUREST) if total else 0.0
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,11 @@ class OrderProposal:
     saves: float  # how much lower the expected cost of shortages is, less what keeping them for a review costs
 
 
-def propose_order(terms: PartTerms, demand: Demand, stock: Stock) -> OrderProposal:
+def propose_order(terms: PartTerms, demand: Demand, stock: Stock, *, level: float | None = None) -> OrderProposal:
     """Return the order that brings the stock position to the cheapest; none where there is enough.
 
-    `demand` is that within `terms.protected_days`.
+    `demand` is that within `terms.protected_days`. With a `level` the position is to suffice with that probability,
+    whatever it costs.
 
     Examples
     --------
@@ -98,7 +101,7 @@ def propose_order(terms: PartTerms, demand: Demand, stock: Stock) -> OrderPropos
     >>> proposal.order, proposal.up_to, round(proposal.expected, 2), round(proposal.enough_without, 2)
     (5, 6, 1.46, 0.55)
     """
-    level = terms.service_level
+    level = terms.service_level if level is None else level
     up_to = demand.quantile(level) if level > 0 else 0
     order = max(0, up_to - stock.position)
     fewer = demand.shortage(max(0, stock.position)) - demand.shortage(max(0, stock.position + order))

@@ -31,6 +31,7 @@ def trained_terms(tags: Mapping[str, str]) -> "TrainedTerms":
 
     experiment = json.loads(tags.get("experiment", "{}"))
     label, gap = experiment.get("label", {}), experiment.get("alarms", {}).get("gap")
+    costs, usual = experiment.get("costs", {}), TrainedTerms()
     condition = None
     if "condition" in label:
         condition = PredictedCondition(label["condition"], None, label.get("threshold"), label.get("direction"))
@@ -38,6 +39,8 @@ def trained_terms(tags: Mapping[str, str]) -> "TrainedTerms":
         down_after_failure=parse_duration(label.get("down_after_failure", "0h"), zero=True),
         condition=condition,
         alarm_gap=None if gap is None else parse_duration(gap, zero=True),
+        missed_failure_cost=float(costs.get("missed_failure", usual.missed_failure_cost)),
+        false_alarm_cost=float(costs.get("false_alarm", usual.false_alarm_cost)),
     )
 
 

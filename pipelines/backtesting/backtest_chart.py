@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from models.backtesting.backtest_figures import Account
 from pipelines.backtesting.backtest_table import amount, cells, notes
-from pipelines.reports.chart import SERIES, SOFT, Mark, day, draw_marks, format_axes, render_chart
+from pipelines.reports.chart import SERIES, SOFT, ChartTable, Mark, day, draw_marks, format_axes, render_chart
 from pipelines.reports.page import render_page
 
 if TYPE_CHECKING:
@@ -80,7 +80,14 @@ def _retrainings(result: "BacktestResult", accounts: Sequence[Account]) -> dict[
         draw_marks(axes, _changes(result), result.start, result.end)
         format_axes(axes, result.start, result.end)
 
-    return render_chart("Retrainings", "When each rule retrained, and whether the challenger was promoted.", draw)
+    rows = [
+        (one.replayed.rule.name, f"{each.at:%Y-%m-%d %H:%M}", "promoted" if each.promoted else "not promoted")
+        for one in accounts
+        for each in one.replayed.retrainings
+    ]
+    table = ChartTable(("rule", "retrained (UTC)", "challenger"), tuple(rows))
+    note = "When each rule retrained, and whether the challenger was promoted."
+    return render_chart("Retrainings", note, draw, table)
 
 
 def _changes(result: "BacktestResult") -> list[Mark]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipelines.backtesting.backtest_result import BacktestResult
 
 _LONG = 10  # from so many letters on, a heading takes two lines
-_UNITS = ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
+UNITS = ((1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
 
 
 Rows = tuple[tuple[str, ...], ...]
@@ -109,7 +109,7 @@ def amount(cost: float) -> str:
     >>> amount(123_456_789.0), amount(-1500.0), amount(0.0)
     ('123 M', '-1.5 k', '0')
     """
-    for unit, sign in _UNITS:
+    for unit, sign in UNITS:
         if abs(cost) >= unit:
             number = cost / unit
             return f"{number:.0f}{sign}" if abs(number) >= 100 else f"{number:.3g}{sign}"

@@ -41,6 +41,7 @@ from models.training.fitting import declared_rate
 from models.training.samples import alarm_terms, observation_rule
 from models.training.training import train
 from pipelines.backtesting.cache_files import digest, replacing, store_version, write_json
+from pipelines.backtesting.recent_history import reach, recent_history
 from pipelines.evidence.champion import MonitoredModel
 from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.monitoring_snapshot import observation_gaps
@@ -95,8 +96,8 @@ class CachedModels:
         """Return asset, as_of, alert for the cut-offs in (start, end]."""
         file = self._folder_of(version) / f"alerts-{start:{_STAMP}}-{end:{_STAMP}}.parquet"
         if not file.is_file():
-            artifact = self._artifact(version)
-            recent, rule = self._recent(start - _reach(artifact), end), observation_rule(self.experiment)
+            artifact = self.artifact(version)
+            recent, rule = self._recent(start - reach(artifact), end), observation_rule(self.experiment)
             times = observed_cut_offs(recent, self.experiment.windows.stride, rule, start=start, end=end).cut_offs
             times = times[times["as_of"] > start].reset_index(drop=True)
             scores = score(artifact, recent, times)
@@ -110,7 +111,7 @@ class CachedModels:
         file = self._folder_of(version) / f"diagnosis-{at:{_STAMP}}-{self._diagnosis_digest}.json"
         if not file.is_file():
             tags = {"trained_until": version.trained_until.isoformat()}
-            model = LoadedModel(self.experiment.model_name, 0, self._artifact(version), version.promised, tags)
+            model = LoadedModel(self.experiment.model_name, 0, self.artifact(version), version.promised, tags)
             champion = MonitoredModel(model, self.experiment)
             since, limits, telemetry = at - self.settings.drift.every, self.settings.diagnosis, self.history.stored
             engine = None if telemetry is None else telemetry.engine
@@ -168,13 +169,13 @@ class CachedModels:
         rivals = f"{self._folder_of(champion).name}-{self._comparison_digest}"
         file = self._folder_of(challenger) / f"against-{rivals}.json"
         if not file.is_file():
-            artifacts = [self._artifact(version) for version in (champion, challenger)]
+            artifacts = [self.artifact(version) for version in (champion, challenger)]
             start, terms = at - challenger.holdout, self.sources(at).terms
             declared = declared_rate(self.experiment)
             comparison = compare(
                 Contender(1, artifacts[0], champion.trained_until, champion.promised, declared),
                 Contender(2, artifacts[1], challenger.trained_until, challenger.promised, declared),
-                self._known_history(at, self._recent(start - terms.claim - _reach(artifacts[1]), at)),
+                self._known_history(at, self._recent(start - terms.claim - reach(artifacts[1]), at)),
                 start=start,
                 now=at,
                 stride=self.experiment.windows.stride,
@@ -234,7 +235,8 @@ class CachedModels:
         folder = self._folder(version.made_at, version.holdout)
         return folder.with_name(f"{folder.name}-refit") if version.refit else folder
 
-    def _artifact(self, version: Version) -> Artifact:
+    def artifact(self, version: Version) -> Artifact:
+        """Load the model of a version that was trained."""
         return Artifact.load(self._folder_of(version) / "artifact")
 
     def _train(self, at: pd.Timestamp, holdout: pd.Timedelta, folder: Path) -> None:
@@ -254,7 +256,7 @@ class CachedModels:
         if not (folder / "version.json").is_file():
             reach = self.settings.retrain.history
             experiment = challenger_experiment(self.experiment, now=at, holdout=challenger.holdout, history=reach)
-            judged = Judged(0, self._artifact(challenger), experiment, challenger.trained_until, challenger.promised)
+            judged = Judged(0, self.artifact(challenger), experiment, challenger.trained_until, challenger.promised)
             refitted = refit(judged, self.history, known_until=at, progress=self.progress)
             agreement = refitted.agreement(terms_at(self.experiment, self.history, at))
             until = refitted.trained.trained_until.isoformat()
@@ -265,28 +267,7 @@ class CachedModels:
         return replace(challenger, trained_until=pd.Timestamp(stored["trained_until"]), refit=True)
 
     def _recent(self, after: pd.Timestamp, end: pd.Timestamp) -> History:
-        """Leave out telemetry that is not in (after, end], except each asset's first and last reading.
-
-        Sorting a whole history takes ten times as long as scoring a few weeks of it. The first and the last reading
-        stay because cut-offs begin and end there; and all of a condition whose crossing counts, as it may be measured
-        seldom, and an asset stays beyond the threshold until it is measured again.
-        """
-        threshold = threshold_of(self.experiment)
-
-        def is_near(rows: pd.DataFrame) -> "pd.Series[bool]":
-            near = (rows["event_time"] > after) & (rows["event_time"] <= end)
-            if threshold is not None:
-                near |= rows[threshold.channel].notna()
-            by_asset = rows["event_time"].groupby(rows["asset"])
-            near.loc[[*by_asset.idxmin(), *by_asset.idxmax()]] = True
-            return near
-
-        return self.history.where(is_near)
-
-
-def _reach(artifact: Artifact) -> pd.Timedelta:
-    """Return how far before a cut-off the telemetry reaches that its features use."""
-    return max(*artifact.recipe.windows, artifact.recipe.lookback)
+        return recent_history(self.history, self.experiment, after, end)
 
 
 def terms_at(experiment: Experiment, history: History, at: pd.Timestamp) -> Terms:

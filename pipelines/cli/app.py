@@ -128,9 +128,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models.keygen": ("pipelines.commands.models.signatures:keygen", "Make a key to sign versions with."),
     "models.sign": ("pipelines.commands.models.signatures:sign", "Sign a registered version."),
     "models.delete": ("pipelines.commands.models.versions:delete", "Delete a version that has no alias."),
-    "tokens.create": ("pipelines.commands.tokens:create", "Create a token for a program that calls the endpoint."),
+    "tokens.create": (
+        "pipelines.commands.tokens:create",
+        "Create a token for a program or a person that uses the endpoint.",
+    ),
     "tokens.list": ("pipelines.commands.tokens:listed", "List the tokens with their scopes."),
     "tokens.revoke": ("pipelines.commands.tokens:revoke", "Revoke a token for good."),
+    "actions.list": (
+        "pipelines.commands.housekeeping.actions:listed",
+        "List who changed what by the endpoint's pages.",
+    ),
     "twins.list": ("pipelines.commands.twins.twins:listed", "List the assets with the revisions of their states."),
     "twins.show": (
         "pipelines.commands.twins.twins:show",
@@ -152,6 +159,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Command the machines and deliver events from this workspace, which was restored or copied.",
     ),
     "score": ("pipelines.commands.operate:score", "Score the fleet from stored telemetry and store the predictions."),
+    "worklist": (
+        "pipelines.commands.planning.worklist:worklist",
+        "Plan which machines to repair on which day, from stored predictions.",
+    ),
     "serve": ("pipelines.commands.operate:serve", "Answer prediction requests over HTTP."),
     "build": ("pipelines.commands.build:build", "Pack the endpoint with one model, to run without this workspace."),
     "monitor": ("pipelines.commands.operate:monitor", "Compare the champion's error rates with what it promised."),
@@ -181,8 +192,20 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.audits:judge",
         "Estimate from the findings of audits how many assets without an alert had a defect.",
     ),
+    "parts": (
+        "pipelines.commands.planning.parts:parts",
+        "Propose which spare parts to order now, and why.",
+    ),
     "why": ("pipelines.commands.operate:why", "Say why a retraining, a promotion or an alarm was decided."),
+    "value": (
+        "pipelines.commands.planning.value:value",
+        "Estimate what acting on alarms has avoided, by plant and month: failures, hours of downtime and money.",
+    ),
     "backtest": ("pipelines.commands.backtest:backtest", "Replay the history under several rules of retraining."),
+    "whatif": (
+        "pipelines.commands.planning.what_if:whatif",
+        "Compare another threshold, horizon, crew, stock or model with what is done today.",
+    ),
     "schema": (
         "pipelines.commands.schema:schema",
         "Print the JSON Schema of an experiment, of a workspace's settings, of a contract or of a bridge's mapping.",
@@ -221,6 +244,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 GROUPS = {
+    "actions": "Who changed what by the endpoint's pages.",
     "assets": "Plants, lines, machines and components.",
     "indicators": "Features of short windows of high-rate telemetry.",
     "audits": "Inspect assets without an alert.",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipelines.jobs.shadow import ShadowReport
     from pipelines.jobs.why import Explanation
     from pipelines.retraining.result import RetrainResult
+    from pipelines.what_if.result import WhatIfResult
 
 
 _MAX_LISTED = 20
@@ -206,6 +207,13 @@ def shadow(report: "ShadowReport") -> Group:
 def backtest(result: "BacktestResult") -> RenderableType:
     """Render what each retraining rule would have cost."""
     from pipelines.backtesting.backtest_table import render_table
+
+    return render_table(result)
+
+
+def what_if(result: "WhatIfResult") -> RenderableType:
+    """Render alternatives beside what is done today."""
+    from pipelines.what_if.table import render_table
 
     return render_table(result)
 

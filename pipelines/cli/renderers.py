@@ -68,4 +68,5 @@ _RENDERERS: Mapping[str, Callable[[Any], RenderableType]] = {
     "pipelines.retraining.result:RetrainResult": monitoring_renderers.retrain,
     "pipelines.retraining.by_hand:RefittedPromotion": model_renderers.refitted_promotion,
     "pipelines.backtesting.backtest_result:BacktestResult": monitoring_renderers.backtest,
+    "pipelines.what_if.result:WhatIfResult": monitoring_renderers.what_if,
 }

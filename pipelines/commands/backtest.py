@@ -73,12 +73,12 @@ def backtest(
 
     workspace = options.open()
     config = BacktestConfig(
-        start=None if start is None else _time_or_days(start),
+        start=None if start is None else time_or_days(start),
         every=parse_duration(every),
         rules=tuple(rule or ()),
         retraining_cost=retraining_cost,
         threshold=_share(threshold),
-        changes=None if change is None else tuple(map(_time_or_days, change)),
+        changes=None if change is None else tuple(map(time_or_days, change)),
         comparison_required=promotion == "comparison",
         person_retrains=asked == "retrain",
     )
@@ -103,7 +103,8 @@ def _experiment(name: str | None, model: str | None, override: list[str], option
     return champion.experiment.with_overrides(override, contracts=options.contracts)
 
 
-def _time_or_days(text: str) -> "pd.Timestamp | float":
+def time_or_days(text: str) -> "pd.Timestamp | float":
+    """Read a time, or a number of days after the first reading."""
     from data_contracts.errors import UsageError
     from pipelines.settings.timestamps import parse_timestamp
 

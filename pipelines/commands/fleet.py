@@ -80,6 +80,7 @@ def demo(
     seed: int = 7,
     machines: int | None = None,
     live: Annotated[bool, Parameter(negative="")] = False,
+    open_pages: Annotated[bool, Parameter(name="--open", negative="")] = False,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Watch a simulated fleet through a drift, end to end.
@@ -97,6 +98,9 @@ def demo(
         Instead, watch live telemetry: machines at 100 Hz send over a broker that fails once; what arrives is stored
         once, becomes indicators and predictions, and the bearing that wears out is found; so is a pump that clogs up,
         of a type that has never failed. It takes three minutes.
+    open_pages : bool
+        Afterwards serve the pages of the fleet that was played, on this machine alone, until interrupted, and open them
+        in a browser if there is one.
     options : Options
         The workspace, .forewarn-demo by default, and the form of the output. An earlier demonstration there is
         replaced; a folder that holds anything else is left alone.
@@ -106,6 +110,11 @@ def demo(
     from pipelines.terminal.progress import bars
 
     root = FOLDER if options.workspace == WORKSPACE else options.workspace
+    if live and open_pages:
+        from data_contracts.errors import UsageError
+
+        remedy = "Leave --open out, then run `forewarn serve` on its workspace"
+        raise UsageError("--open with --live", "one of them", remedy)
     if live:
         from pipelines.demo.live.live_demo import LiveStory, run_live_demo
         from pipelines.fleet.live.outputs import OutputSettings, check_settings
@@ -118,7 +127,15 @@ def demo(
     story = Story(seed=seed) if machines is None else Story(seed=seed, machines=machines)
     _clear(root)
     with bars() as progress:
-        return run_demo(root, story, progress=progress, say=_say)
+        result = run_demo(root, story, progress=progress, say=_say)
+    if open_pages:
+        from pipelines.cli.output import show
+        from pipelines.demo.open_pages import serve_pages
+
+        show(result, options)
+        sys.stdout.flush()
+        serve_pages(root, result.model, result.fleet_page, say=_say)
+    return result
 
 
 def _run_plant(machines: int, seed: int, live: LiveOptions) -> Any:

@@ -1,4 +1,4 @@
-"""Commands about tokens: which programs may call the endpoint, and with which scopes."""
+"""Commands about tokens: which programs and people may use the endpoint, and with which scopes."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,7 +40,7 @@ class CreatedToken:
 
 
 _TIMES = ("created_at", "expires_at", "revoked_at")
-_HOW = "Send it with every request: Authorization: Bearer TOKEN"
+_HOW = "Send it with every request: Authorization: Bearer TOKEN. A person signs in with it at /ui/sign-in."
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ def create(
     expires_in: str | None = None,
     options: Shared = DEFAULTS,
 ) -> CreatedToken:
-    """Create a token for a program that calls the endpoint.
+    """Create a token for a program that calls the endpoint, or a person who looks at its pages.
 
     Parameters
     ----------
     name : str
-        The program, such as ``maintenance-scheduler``.
+        The program, such as ``maintenance-scheduler``, or the person.
     scope : list[str]
         What it may do: ``predict`` requests predictions and worklists, ``report`` sends findings of mechanics,
         ``override`` overrides properties of twins, ``admin`` may do everything. Repeat it for several.

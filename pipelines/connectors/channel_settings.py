@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 from pydantic import Field
@@ -12,12 +12,13 @@ from pydantic import Field
 from data_contracts.configuration.places import read_toml
 from data_contracts.configuration.values import WrongValueError, build, configuration
 from data_contracts.errors import UsageError, did_you_mean
-from features.setting_types import Glob, PositiveDuration
+from data_contracts.records.outbox.event_kinds import ALARM_OPENED
+from features.setting_types import Duration, Glob, PositiveDuration, TimeZone
 from pipelines.connectors.sap_section import SAP_KINDS, SapSection
 
 FOLDER = "channels"
 """The folder of a workspace with a TOML file for each channel; its name is the channel's."""
-_TARGETS = ("webhook", "sap")
+_TARGETS = ("webhook", "sap", "message")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -39,23 +40,48 @@ class WebhookSection:
 
 
 @configuration
+class MessageSection:
+    """People who are told, by e-mail or chat."""
+
+    urls_file: Path
+    """A file with an address in each line, as Apprise writes them: "mailto://...", "msteams://..."; they have secrets
+    in them."""
+    language: Literal["en", "de"] = "en"
+    """The language of the messages."""
+    time_zone: TimeZone = "UTC"
+    """The time zone of quiet hours, and of the times in messages."""
+    quiet: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")] = ""
+    """From when until when nobody is disturbed, such as "22:00-06:00": what happens then is one message afterwards."""
+    digest: Duration = pd.Timedelta(minutes=1)
+    """What happens within this time after the first event goes with it, as one message."""
+    template: Path | None = None
+    """A file with the plant's own words, a Jinja2 template: its first line is the title."""
+
+    def __post_init__(self) -> None:
+        """Check that there is a time that is not quiet."""
+        begins, _, ends = self.quiet.partition("-")
+        if self.quiet and begins == ends:
+            raise WrongValueError("quiet", f"begins and ends at {begins}", "two different times")
+
+
+@configuration
 class Channel:
-    """Which events go out, and where to."""
+    """Which events go out, and where to: to an address, or to people."""
 
     webhook: WebhookSection | None = None
-    """An address that takes events as CloudEvents."""
     sap: SapSection | None = None
-    """An SAP system that takes alarms as maintenance notifications."""
-    kinds: tuple[Glob, ...] = ("*",)
-    """Glob patterns of the kinds of events that go out, such as "alarm.*"."""
+    message: MessageSection | None = None
+    kinds: tuple[Glob, ...] | None = None
+    """Glob patterns of the kinds of events that go out, such as "alarm.*"; all of them by default, of messages
+    "alarm.opened"."""
     give_up_after: PositiveDuration = pd.Timedelta(days=3)
     """An event that could not go out for so long is a dead letter, and the subject's next one goes out."""
     longest_pause: PositiveDuration = pd.Timedelta(minutes=5)
     """The longest time between two attempts."""
 
     def __post_init__(self) -> None:
-        """Check that some event can go out."""
-        if not self.kinds:
+        """Check that some event can go out, and whereto is said once."""
+        if self.kinds == ():
             raise WrongValueError("kinds", "is empty", "patterns of kinds of events")
         given = [name for name in _TARGETS if getattr(self, name) is not None]
         if len(given) != 1:
@@ -66,7 +92,8 @@ class Channel:
     def kinds_of(self, known: Sequence[str]) -> tuple[str, ...]:
         """Return the kinds of events that go out."""
         taken = known if self.sap is None else [kind for kind in known if kind in SAP_KINDS]
-        return tuple(kind for kind in taken if any(fnmatchcase(kind, pattern) for pattern in self.kinds))
+        patterns = self.kinds or ((ALARM_OPENED,) if self.message is not None else ("*",))
+        return tuple(kind for kind in taken if any(fnmatchcase(kind, pattern) for pattern in patterns))
 
 
 def channel_names(root: Path) -> tuple[str, ...]:
@@ -91,13 +118,16 @@ def read_secret(file: Path | None, root: Path) -> str | None:
     """Read the first line of a file of a channel, relative to the workspace; `UsageError` if there is none."""
     if file is None:
         return None
+    lines = read_lines(file, root)
+    if not lines or not lines[0].strip():
+        raise UsageError(f"{root / file} is empty", "a secret in its first line", "Write it there")
+    return lines[0].strip()
+
+
+def read_lines(file: Path, root: Path) -> list[str]:
+    """Read the lines of a file of a channel, relative to the workspace; `UsageError` if that cannot be read."""
     path = root / file
     try:
-        lines = path.read_text("utf-8").splitlines()
+        return path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} cannot be read ({error})", "a file with a secret in its first line", "Fix it"
-        ) from None
-    if not lines or not lines[0].strip():
-        raise UsageError(f"{path} is empty", "a secret in its first line", "Write it there")
-    return lines[0].strip()
+        raise UsageError(f"{path} cannot be read ({error})", "a readable text file", "Fix it") from None

@@ -54,6 +54,8 @@ class DeliverResult:
     dead: int = 0
     problem: str = ""  # the last one
     withheld: bool = False  # as another workspace delivers by the channel, of which this is a copy
+    silenced: int = 0  # alarms that somebody has silenced, so that they went to nobody
+    held: int = 0  # what waits for quiet hours to end, for more to follow, or for the next attempt
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -67,12 +69,17 @@ class DeliverResult:
         words = f"{self.channel}: {self.delivered:,} delivered"
         words += f", {self.retrying:,} to be tried again" if self.retrying else ""
         words += f", {self.dead:,} dead letters" if self.dead else ""
+        words += f", {self.silenced:,} silenced" if self.silenced else ""
+        words += f", {self.held:,} held" if self.held else ""
         return f"{words} ({self.problem})" if self.problem else words
 
     def and_then(self, other: "DeliverResult") -> "DeliverResult":
         """Return what this delivery and a later one by the same channel did; attempts that failed count each time."""
-        counts = {name: getattr(self, name) + getattr(other, name) for name in ("delivered", "retrying", "dead")}
-        return replace(self, problem=other.problem or self.problem, withheld=other.withheld, **counts)
+        counts = {
+            name: getattr(self, name) + getattr(other, name) for name in ("delivered", "retrying", "dead", "silenced")
+        }
+        problem = other.problem or self.problem
+        return replace(self, problem=problem, withheld=other.withheld, held=other.held, **counts)
 
 
 def deliver(

@@ -1,24 +1,26 @@
-"""Delivery by the channels of a workspace, once or for as long as a process runs."""
+"""Delivery by the channels of a workspace."""
 
 import os
-import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
-from data_contracts.errors import UsageError
+from data_contracts.errors import ModelError, UsageError
 from data_contracts.records.leases import HeldLease, hold_lease, release_if_dead
 from data_contracts.records.outbox.channel_counts import count_open
 from data_contracts.records.outbox.channel_homes import claim_channel, take_over_channels
 from data_contracts.records.outbox.event_kinds import KINDS
 from data_contracts.records.records import open_records
+from data_contracts.table_events.follow_tables import add_table_events
 from data_contracts.twin_state.command_switch import commands_home
 from data_contracts.workspace import Workspace
 from pipelines.connectors.channel_settings import FOLDER, Channel, channel_names, read_channel
 from pipelines.connectors.deliver import DeliverResult, Stop, Target, deliver
+from pipelines.connectors.messages.addresses import Reached
+from pipelines.connectors.messages.deliver_messages import deliver_messages, open_people
 from pipelines.connectors.sap.channels import sap_section
 from pipelines.connectors.sap.target import open_sap
 from pipelines.connectors.webhook import open_webhook
@@ -27,14 +29,6 @@ SOURCE_VARIABLE = "FOREWARN_EVENT_SOURCE"
 """The environment variable with the URI that events name as their source."""
 _SOURCE = "/forewarn"
 _LEASE_LIFE = pd.Timedelta(seconds=30)
-_LOOK_EVERY_S = 1.0
-
-
-class Waiting(Stop, Protocol):
-    """Asks whether to stop, and waits."""
-
-    def wait(self, timeout: float) -> bool:
-        """Wait for so many seconds at most; return whether to stop."""
 
 
 @dataclass(frozen=True)
@@ -59,27 +53,22 @@ class OutboxRun:
 
 def deliver_all(workspace: Workspace, names: Sequence[str] | None, *, stopping: Stop) -> OutboxRun:
     """Send what is due by some channels, or all; `ModelError` where another process delivers by one of them."""
-    channels = _channels(workspace, names)
-    return OutboxRun(tuple(_deliver(workspace, name, channel, stopping) for name, channel in channels.items()))
+    channels = chosen_channels(workspace, names)
+    add_table_events(workspace, open_records(workspace.records_url), present())
+    return OutboxRun(tuple(deliver_by(workspace, name, channel, {}, stopping) for name, channel in channels.items()))
 
 
-def follow_outbox(workspace: Workspace, names: Sequence[str] | None, *, stopping: Waiting) -> OutboxRun:
-    """Send what is due by some channels, or all, again and again until `stopping` is set; return what was done."""
-    channels = _channels(workspace, names)
-    done = {name: DeliverResult(name) for name in channels}
-    while not stopping.is_set():
-        for name, channel in channels.items():
-            now = _deliver(workspace, name, channel, stopping)
-            if now.withheld and not done[name].withheld:
-                sys.stderr.write(f"{now.sentence}\n")
-            done[name] = done[name].and_then(now)
-        stopping.wait(_LOOK_EVERY_S)
-    return OutboxRun(tuple(done.values()))
+def deliver_in_turn(workspace: Workspace, name: str, *, stopping: Stop) -> DeliverResult:
+    """Send what is due by one channel; where another process is at it, as the endpoint may be, leave it to that."""
+    try:
+        return deliver_all(workspace, [name], stopping=stopping).channels[0]
+    except ModelError as error:
+        return DeliverResult(name, problem=str(error))
 
 
 def take_over(workspace: Workspace) -> Mapping[str, int]:
     """Have this workspace deliver by the channels that it is a copy with; count what is now a dead letter of each."""
-    kinds, now = channel_kinds(workspace), _now()
+    kinds, now = channel_kinds(workspace), present()
     return take_over_channels(open_records(workspace.records_url), commands_home(workspace), kinds, now)
 
 
@@ -106,7 +95,7 @@ def channel_states(workspace: Workspace) -> list[dict[str, Any]]:
     return states
 
 
-def _channels(workspace: Workspace, names: Sequence[str] | None) -> Mapping[str, Channel]:
+def chosen_channels(workspace: Workspace, names: Sequence[str] | None) -> Mapping[str, Channel]:
     """Read the files of the channels before anything is sent."""
     chosen = channel_names(workspace.root) if names is None else tuple(dict.fromkeys(names))
     if not chosen:
@@ -115,25 +104,48 @@ def _channels(workspace: Workspace, names: Sequence[str] | None) -> Mapping[str,
     return {name: read_channel(workspace.root, name) for name in chosen}
 
 
-def _deliver(workspace: Workspace, name: str, channel: Channel, stopping: Stop) -> DeliverResult:
+def deliver_by(workspace: Workspace, name: str, channel: Channel, reached: Reached, stopping: Stop) -> DeliverResult:
+    """Send what is due by one channel, unless another workspace does; `ModelError` where another process does."""
     records, lease = open_records(workspace.records_url), f"deliver/{name}"
-    if not claim_channel(records, name, commands_home(workspace), _now()):
+    if not claim_channel(records, name, commands_home(workspace), present()):
         return DeliverResult(name, withheld=True)
     release_if_dead(records, lease)
     with (
         hold_lease(records, lease, f"delivery by {name}", ttl=_LEASE_LIFE) as held,
-        _open_target(workspace, name, channel, held) as target,
+        _opened(workspace, name, channel, reached, held) as send,
     ):
-        return deliver(records, name, channel, target, channel.kinds_of(KINDS), clock=_now, stopping=stopping)
+        return send(records, name, channel, channel.kinds_of(KINDS), stopping)
+
+
+@contextmanager
+def _opened(
+    workspace: Workspace, name: str, channel: Channel, reached: Reached, lease: HeldLease
+) -> Iterator[Callable[..., DeliverResult]]:
+    """Open where a channel's events go, and yield what sends by it."""
+    root = workspace.root
+    if channel.message is not None:
+        # Imported only when it is needed: what the models go by takes 20 MB, in a process that stays.
+        from pipelines.settings.settings import read_settings
+
+        people = open_people(channel.message, root, read_settings(workspace, os.environ).link.endpoint, reached)
+        yield lambda records, name, channel, kinds, stopping: deliver_messages(
+            records, name, channel, people, kinds, clock=present, stopping=stopping
+        )
+        return
+    with _open_target(workspace, name, channel, lease) as target:
+        yield lambda records, name, channel, kinds, stopping: deliver(
+            records, name, channel, target, kinds, clock=present, stopping=stopping
+        )
 
 
 def _open_target(workspace: Workspace, name: str, channel: Channel, lease: HeldLease) -> AbstractContextManager[Target]:
-    """Open where a channel's events go."""
+    """Open the system that takes a channel's events, one by one."""
     if channel.webhook is not None:
         return open_webhook(channel.webhook, workspace.root, os.environ.get(SOURCE_VARIABLE, _SOURCE))
     records = open_records(workspace.records_url)
-    return open_sap(sap_section(channel), workspace.root, records, name, check=lease.check, clock=_now)
+    return open_sap(sap_section(channel), workspace.root, records, name, check=lease.check, clock=present)
 
 
-def _now() -> pd.Timestamp:
+def present() -> pd.Timestamp:
+    """Return the time."""
     return pd.Timestamp.now("UTC").as_unit("us")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -50,6 +51,12 @@ class DemoResult:
     report: Path  # an HTML page
     workspace: Workspace
     model: str  # the champion's name
+    end: pd.Timestamp  # of the story
+
+    @property
+    def fleet_page(self) -> str:
+        """Return the path of the page with the fleet as it was known at the end."""
+        return f"/ui/fleet?as_of={self.end.tz_convert('UTC'):%Y-%m-%dT%H:%M}Z"
 
     @property
     def why(self) -> str:
@@ -67,6 +74,7 @@ class DemoResult:
             "phases": {phase.name: phase.rates.to_dict() for phase in self.phases},
             "report": str(self.report),
             "why": self.why,
+            "fleet_page": self.fleet_page,
             "workspace": str(self.workspace.root),
             "mlflow_uri": self.workspace.mlflow_uri,
         }
@@ -81,7 +89,11 @@ class DemoResult:
             table.add_row(f"{moment.at:%Y-%m-%d}", moment.what, moment.detail)
         database = _shortest(self.workspace.root / "mlflow.db")
         paths = f"\nreport  {_shortest(self.report)}\nMLflow  mlflow ui --backend-store-uri sqlite:///{database}"
-        return Group(table, Text(""), self._rates(), Text(paths), Text(f"why     {self.why}"))
+        # Two lines: an address that is folded cannot be clicked.
+        served = f"forewarn serve --model {self.model} -w {_shortest(self.workspace.root)}, then"
+        fleet = f"fleet   {served}\n        http://127.0.0.1:3000{self.fleet_page}"
+        lines = (Text(paths), Text(f"why     {self.why}"), Text(fleet))
+        return Group(table, Text(""), self._rates(), *lines)
 
     def _rates(self) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False)
@@ -118,7 +130,7 @@ def run_demo(
         replay = play(stage, progress)
     phases = _phases(workspace, settings, first.model_name, story, replay)
     moments = timeline(story, recorded, (first, rival), replay, phases)
-    return DemoResult(moments, phases, replay.looks[-1].report, workspace, first.model_name)
+    return DemoResult(moments, phases, replay.looks[-1].report, workspace, first.model_name, story.end)
 
 
 def _shortest(path: Path) -> Path:

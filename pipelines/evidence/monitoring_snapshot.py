@@ -22,6 +22,7 @@ from models.monitoring.probation import Probation
 from models.outcomes.error_rates import ErrorRates, error_rates, unreported_share
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcomes import Outcomes, Terms, outcomes
+from models.registry.promise_status import PromiseStatus, promise_status, settle
 from models.registry.promotion import Records, champion_since
 from models.retraining.refresh import Prices
 from models.retraining.retraining_policy import RetrainingEvidence
@@ -33,7 +34,6 @@ from pipelines.evidence.diagnosis_inputs import diagnose
 from pipelines.evidence.finding_quality import finding_quality
 from pipelines.evidence.past_retrainings import PastRetrainings, past_retrainings
 from pipelines.evidence.probation_status import on_probation
-from pipelines.evidence.promise_status import PromiseStatus, promise_status, settle
 from pipelines.evidence.score_shift import moved_scores
 from pipelines.evidence.strata import membership_of
 from pipelines.settings.settings import Settings
@@ -88,10 +88,10 @@ def gather_snapshot(
         diagnosis, known.decided[known.decided["model_version"] == champion.model.version]
     )
     findings = finding_quality(known.records, model_name, history, now=now, terms=terms_, settings=settings)
-    promised = promise_status(workspace, model_name, champion.model.version, settings=settings, now=now)
+    promised = promise_status(workspace, model_name, champion.model.version, budget=settings.drift, now=now)
     grid = known.grid(since, diagnosis, findings)
     drift = detect_drift(own, promised.binding.rates, settings.drift, grid, slices=_slices(history, settings))
-    promised = settle(promised, drift.promise, settings)
+    promised = settle(promised, drift.promise, settings.drift)
     start = max(since, now - settings.monitor.span)
     end = drift.looks[-1].at - terms_.maturity if drift.looks else None
     rates = error_rates(own, start=start, end=end, confidence=settings.monitor.confidence, findings=findings)

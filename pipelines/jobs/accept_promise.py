@@ -8,9 +8,9 @@ import pandas as pd
 from data_contracts.errors import ModelError, NotFoundError, UsageError
 from data_contracts.records.records import Decision, add_decision, open_records
 from data_contracts.workspace import Workspace
+from models.registry.promise_status import PromiseStatus, describe_promise, promise_status
 from models.registry.promises import PROMISE_ACCEPTED, read_promises
 from models.registry.registry import Registry
-from pipelines.evidence.promise_status import PromiseStatus, describe_promise, promise_status
 from pipelines.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def accept_own_promise(
     if version is None:
         raise NotFoundError(f"{model_name} has no champion", "a champion, or a version", "Name the version")
     registry.tags(model_name, version)  # raises if there is no such version
-    before = promise_status(workspace, model_name, version, settings=settings, now=now, hidden=True)
+    before = promise_status(workspace, model_name, version, budget=settings.drift, now=now, hidden=True)
     if not before.looser:
         raise ModelError(
             f"what version {version} of {model_name} promises by itself is no looser than what it is held to",
@@ -94,5 +94,5 @@ def accept_own_promise(
         add_decision(records, Decision(now, model_name, version, PROMISE_ACCEPTED, reasons, evidence))
     ledger = read_promises(registry, records, model_name)
     binding = ledger.binding(version, certainty=settings.drift.certainty, now=now, accept=dry_run)
-    after = describe_promise(binding, settings)
+    after = describe_promise(binding, settings.drift)
     return AcceptedPromise(model_name, version, actor, reason, before, after, not dry_run)

@@ -21,10 +21,10 @@ from models.outcomes.error_rates import ErrorRates, as_json
 from models.outcomes.finding_errors import FindingQuality
 from models.outcomes.outcome_ledger import append_outcomes
 from models.promises.reference_rates import FALSE, MISSED
+from models.registry.promise_status import PromiseStatus
 from models.retraining.retraining_policy import RetrainingDecision, RetrainingTrigger, decide, gates_for
 from pipelines.evidence.champion import MonitoredModel, load_champion, without_verdict
 from pipelines.evidence.monitoring_snapshot import MonitoringSnapshot, gather_snapshot
-from pipelines.evidence.promise_status import PromiseStatus
 from pipelines.figures.champion_figures import FiguresResult, champion_figures
 from pipelines.figures.measured_later import measure_later
 from pipelines.reports.figures_page import write_figures_page

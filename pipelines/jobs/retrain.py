@@ -12,6 +12,7 @@ from data_contracts.records.records import Decision, Promotion, add_decision, op
 from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
+from models.registry.promise_status import PromiseStatus, promise_status
 from models.registry.promotion import Records, carry_out, complete_ledger
 from models.registry.registry import CHALLENGER, Registry
 from models.registry.revision import code_revision
@@ -25,7 +26,6 @@ from models.training.training import train
 from pipelines.evidence.alpha_ledger import ALPHA_LEFT
 from pipelines.evidence.champion import MonitoredModel, monitored_model
 from pipelines.evidence.monitoring_snapshot import observation_gaps
-from pipelines.evidence.promise_status import PromiseStatus, promise_status
 from pipelines.retraining.challenger import (
     Holdout,
     challenger_experiment,
@@ -200,7 +200,7 @@ def _promised(
     settings: Settings,
     now: pd.Timestamp,
 ) -> PromiseStatus:
-    return promise_status(workspace, name, version, settings=settings, now=now, comparison=comparison, hidden=True)
+    return promise_status(workspace, name, version, budget=settings.drift, now=now, comparison=comparison, hidden=True)
 
 
 def _promotion(

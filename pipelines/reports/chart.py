@@ -1,7 +1,8 @@
-"""Shared parts of the report's charts: colours, time axis, and marks of events."""
+"""Shared parts of the report's charts: colours, time axis, marks of events, and the table behind each chart."""
 
 import io
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
@@ -22,6 +24,19 @@ COLOURS = {
     "rollback": "#7a4fa3",
 }
 INK, SOFT, LINE, SERIES = "#1d2733", "#5c6875", "#e3e7ec", "#2563a8"
+# What the page makes of a colour, so that a chart is read in the dark too.
+_THEME = {
+    INK: "var(--text)",
+    SOFT: "var(--quiet)",
+    LINE: "var(--line)",
+    SERIES: "var(--accent)",
+    COLOURS["change"]: "var(--medium)",
+    COLOURS["trigger"]: "var(--high)",
+    COLOURS["promotion"]: "var(--low)",
+    COLOURS["rollback"]: "var(--back)",
+}
+_COLOUR = re.compile("|".join(_THEME))
+_MOST_ROWS = 200
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -47,17 +62,66 @@ class Mark:
     detail: str = ""  # the reason, in a sentence or two
 
 
-def render_chart(title: str, note: str, draw: Callable[[Axes], None]) -> dict[str, Any]:
-    """Render a chart as "title", "note" and "svg", for the page."""
+@dataclass(frozen=True)
+class ChartTable:
+    """The figures of a chart, for whoever cannot see it or wants to check it."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    every: int = 1  # of so many figures one is listed
+
+    @property
+    def left_out(self) -> bool:
+        """Whether figures are left out."""
+        return self.every > 1
+
+
+def render_chart(
+    title: str, note: str, draw: Callable[[Axes], None], table: ChartTable | None = None
+) -> dict[str, Any]:
+    """Render a chart as "title", "note", "svg" and "table", for the page; without a table, of its labelled series."""
     with rc_context(_STYLE):
         # Fixed margins: letting matplotlib find them draws every chart twice.
         figure = Figure(figsize=(9.2, 3.1))
-        draw(figure.add_axes((0.06, 0.17, 0.935, 0.61)))
+        axes = figure.add_axes((0.06, 0.17, 0.935, 0.61))
+        draw(axes)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = out.getvalue()
+    svg = _COLOUR.sub(lambda found: _THEME[found[0]], out.getvalue())
     # Safe unescaped, as matplotlib made it; without the XML head, which HTML does not allow.
-    return {"title": title, "note": note, "svg": Markup(svg[svg.index("<svg") :])}  # noqa: S704
+    drawn = Markup(svg[svg.index("<svg") :])  # noqa: S704
+    return {"title": title, "note": note, "svg": drawn, "table": _series_table(axes) if table is None else table}
+
+
+def themed(colour: str) -> str:
+    """Return a colour of charts as the page has it."""
+    return _THEME.get(colour, colour)
+
+
+def _series_table(axes: Axes) -> ChartTable:
+    """Tabulate the labelled lines and points of a chart."""
+    dated = isinstance(axes.xaxis.get_major_formatter(), ConciseDateFormatter)
+    rows = [
+        (str(label), _date(x) if dated else f"{x:.6g}", f"{y:.6g}")
+        for label, points in _labelled(axes)
+        for x, y in points
+    ]
+    every = -(-len(rows) // _MOST_ROWS) or 1
+    head = ("series", axes.get_xlabel() or ("time (UTC)" if dated else "x"), axes.get_ylabel() or "value")
+    return ChartTable(head, tuple(rows[::every]), every)
+
+
+def _labelled(axes: Axes) -> Iterator[tuple[object, Iterable[tuple[float, float]]]]:
+    for line in axes.lines:
+        if not str(line.get_label()).startswith("_"):
+            yield line.get_label(), ((float(x), float(y)) for x, y in line.get_xydata())  # type: ignore[union-attr] # an array
+    for points in axes.collections:
+        if isinstance(points, PathCollection) and not str(points.get_label()).startswith("_"):
+            yield points.get_label(), ((float(x), float(y)) for x, y in points.get_offsets())  # type: ignore[misc, union-attr] # an array
+
+
+def _date(days: float) -> str:
+    return f"{pd.Timestamp(0, tz='UTC') + pd.Timedelta(days=days):%Y-%m-%d %H:%M}"
 
 
 def format_axes(axes: Axes, start: pd.Timestamp, end: pd.Timestamp) -> None:

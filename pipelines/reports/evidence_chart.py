@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pipelines.reports.chart import SERIES, SOFT, Mark, day, draw_marks, format_axes, render_chart
+from pipelines.reports.chart import SERIES, SOFT, ChartTable, Mark, day, draw_marks, format_axes, render_chart
 
 RATES = {
     "fn": "Evidence that more failures are missed than promised",
@@ -43,7 +43,13 @@ def draw_evidence(series: Sequence[EvidenceSeries], marks: Sequence[Mark], now: 
         format_axes(axes, start, max(now, start + pd.Timedelta(days=1)))
         draw_marks(axes, marks, start, now)
 
-    return render_chart(RATES[series[0].rate], _NOTE, draw)
+    rows = [
+        (str(one.version), one.test, f"{at:%Y-%m-%d %H:%M}", f"{value:.2f}", f"{threshold:.2f}")
+        for one in series
+        for at, value, threshold in zip(one.at, one.log_e_values, one.thresholds, strict=True)
+    ]
+    table = ChartTable(("version", "test", "look (UTC)", "log evidence", "decides at"), tuple(rows))
+    return render_chart(RATES[series[0].rate], _NOTE, draw, table)
 
 
 def _draw_series(axes: Axes, series: EvidenceSeries, labelled: set[str]) -> None:

@@ -14,7 +14,18 @@ from models.monitoring.look_strata import StratumFigures
 from models.outcomes.error_rates import ErrorRates, Rate
 from pipelines.figures.interval_samples import ComparedIntervals
 from pipelines.figures.stratum_rows import HEAD, stratum_rows
-from pipelines.reports.chart import COLOURS, LINE, SERIES, SOFT, day, draw_marks, format_axes, render_chart
+from pipelines.reports.chart import (
+    COLOURS,
+    LINE,
+    SERIES,
+    SOFT,
+    ChartTable,
+    day,
+    draw_marks,
+    format_axes,
+    render_chart,
+    themed,
+)
 from pipelines.reports.chart import Mark as Mark
 from pipelines.reports.evidence_chart import RATES, draw_evidence
 from pipelines.reports.evidence_chart import EvidenceSeries as EvidenceSeries
@@ -154,7 +165,7 @@ def _timeline_row(mark: Mark) -> dict[str, str]:
         "at": f"{mark.at:%Y-%m-%d %H:%M}",
         "label": mark.label,
         "detail": mark.detail,
-        "colour": COLOURS.get(mark.kind, LINE),
+        "colour": themed(COLOURS.get(mark.kind, LINE)),
     }
 
 
@@ -171,7 +182,27 @@ def _draw(
         _scale(axes, panel, series, now)
         draw_marks(axes, marks, series[0].start, now)
 
-    return render_chart(panel.title, panel.note, draw)
+    return render_chart(panel.title, panel.note, draw, _rate_table(panel, series, promises))
+
+
+def _rate_table(panel: _Panel, series: Sequence[ErrorRates], promises: Sequence[PromisedRates]) -> ChartTable:
+    """Tabulate a rate with its interval and counts, and what was promised at the end of each period."""
+    written = "{:.1%}".format if panel.percent else "{:.3g}".format
+    rows = []
+    for point in series:
+        rate: Rate = getattr(point, panel.rate)
+        held = [each for each in promises if each.start < point.end <= each.end] if panel.promised else []
+        rows.append(
+            (
+                f"{point.start:%Y-%m-%d}",
+                f"{point.end:%Y-%m-%d}",
+                written(rate.value) if rate.of else "not observed",
+                f"{written(rate.low)} to {written(rate.high)}" if rate.of else "",
+                f"{rate.count:g} of {rate.of:.4g}",
+                written(getattr(held[-1], str(panel.promised))) if held else "",
+            )
+        )
+    return ChartTable(("from", "to", "rate", "interval", "counted", "promised"), tuple(rows))
 
 
 def _draw_rates(axes: Axes, panel: _Panel, series: Sequence[ErrorRates]) -> None:

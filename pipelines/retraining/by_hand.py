@@ -13,9 +13,9 @@ from data_contracts.records.records import Promotion, open_records, promotions
 from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.workspace import Workspace
 from models.refitting.tags import refit_of
+from models.registry.promise_status import promise_status
 from models.registry.promotion import Promoted, Records, carry_out, complete_ledger
 from models.registry.registry import Registry
-from pipelines.evidence.promise_status import promise_status
 from pipelines.retraining.refit import CARRIED, Refit, refit_promoted
 from pipelines.retraining.result import RefitResult
 from pipelines.retraining.unfinished import find_unfinished, write_down
@@ -91,7 +91,7 @@ def _promotion(
     """Return the promotion that a person asks for; of a champion the evidence on which it became one."""
     registry, records = Registry(workspace), open_records(workspace.records_url)
     champion = registry.champion(name)
-    promised = promise_status(workspace, name, version, settings=settings, now=now, hidden=True)
+    promised = promise_status(workspace, name, version, budget=settings.drift, now=now, hidden=True)
     evidence = {"promise": promised.to_dict()} if promised.limits else {}
     before, known = champion, _champion_row(records, name, version)
     if champion == version and known is not None:

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from models.refitting.agreement import RefitAgreement
+from models.registry.promise_status import PromiseStatus
 from models.retraining.comparison import Comparison
-from pipelines.evidence.promise_status import PromiseStatus
 
 PROMOTED = "promoted"
 REJECTED = "rejected"

@@ -20,7 +20,7 @@ from features.setting_types import (
     Share,
     TimeZone,
 )
-from models.monitoring.drift import Budget
+from models.monitoring.budget import DriftSettings as DriftSettings
 from models.monitoring.probation import ProbationRules
 from models.retraining.retraining_policy import Gates
 
@@ -48,14 +48,6 @@ class MonitorSettings:
     audits of silent assets, once they have met ten defects."""
     finding_specificity: _FindingShare = 1.0
     """Of the inspections of a sound asset, the share that report no fault, above 0.5."""
-
-
-@configuration
-class DriftSettings(Budget):
-    """When a champion counts as worse than promised."""
-
-    slices: Literal["", "plant", "model"] = ""
-    """Test each plant, or each asset model, by itself too; empty for none."""
 
 
 @configuration
@@ -142,7 +134,8 @@ class ScheduleSettings:
     prune: Cron = ""
     """When what is kept no longer is deleted, by [retention]."""
     deliver: Cron = ""
-    """When waiting events go out by the workspace's channels; `forewarn outbox deliver --follow` sends them at once."""
+    """When waiting events go out by the workspace's channels; the endpoint sends them at once, and so does
+    `forewarn outbox deliver --follow`."""
     time_zone: TimeZone = "UTC"
     """The time zone of the cron expressions."""
     port: Annotated[Count, Field(le=65_535)] = 4200
@@ -168,7 +161,8 @@ class RetentionSettings:
     """How long what `forewarn prune` deletes is kept; what an alias, an open outcome or a draw needs is kept longer."""
 
     predictions: Annotated[PositiveDuration | None, OrWord("all")] = None
-    """How long predictions are kept of versions that no alias names, by cut-off; "all" for ever."""
+    """How long predictions are kept of versions that no alias names, by cut-off, and marks on the alarms of these;
+    "all" for ever."""
     answers: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long what the endpoint answered is kept of such versions, and where it abstained; "all" for ever."""
     shadow: Annotated[PositiveDuration | None, OrWord("all")] = None
@@ -190,6 +184,8 @@ class RetentionSettings:
     events: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long events of the outbox are kept, those of alarms since their claim ended; what a channel has still to
     deliver is kept longer. "all" for ever."""
+    actions: Annotated[PositiveDuration | None, OrWord("all")] = None
+    """How long it is kept who changed what by the endpoint's pages; "all" for ever."""
     flow_runs: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long ended runs of flows are kept with their logs, in Prefect's database in the workspace; "all" for ever."""
 

@@ -22,7 +22,11 @@ from data_contracts.workspace import SETTINGS_FILE, StorageSettings, Workspace
 from features.setting_types import format_setting
 from models.diagnosis.diagnosis_types import Limits
 from models.hold_back.policy import PolicySettings
+from models.parts.orders.order_terms import OrderTerms
+from models.planning.planning_settings import PlanningSettings
 from models.retraining.promotion_rules import PromotionRules
+from models.value.settings import ValueSettings
+from pipelines.settings.links import LinkSettings
 from pipelines.settings.sections import (
     AuditSettings,
     ComputeSettings,
@@ -71,12 +75,16 @@ class Settings(EnvironmentSettings):
     diagnosis: Limits = Limits()
     audits: AuditSettings = AuditSettings()
     policy: PolicySettings = PolicySettings()
+    parts: OrderTerms = OrderTerms()
+    value: ValueSettings = ValueSettings()
+    planning: PlanningSettings = PlanningSettings()
     ingest: IngestSettings = IngestSettings()
     compute: ComputeSettings = ComputeSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     live: LiveSettings = LiveSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     retention: RetentionSettings = RetentionSettings()
+    link: LinkSettings = LinkSettings()
 
     def with_section(self, name: str, **changes: Any) -> "Settings":
         """Derive the same settings with some keys of a section changed."""

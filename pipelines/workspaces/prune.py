@@ -133,4 +133,5 @@ def _kept_until(retention: RetentionSettings, now: pd.Timestamp) -> KeptUntil:
         until(retention.answers),
         until(retention.shadow),
         until(retention.idempotency_keys),
+        until(retention.actions),
     )

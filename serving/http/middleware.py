@@ -1,20 +1,21 @@
-"""ASGI middleware: authentication, rate limits, timeout, error format, access log."""
+"""ASGI middleware: authentication, rate limits, timeout, error format, access log, the record of who did what."""
 
 import asyncio
-import json
 import math
 import re
 import time
 import uuid
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
+import pandas as pd
 from anyio import CapacityLimiter, to_thread
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.http import metrics, request_context, request_log, version
+from data_contracts.errors import ForewarnError
+from data_contracts.records.access.access_records import PageAction
+from serving.http import metrics, request_context, request_log
 from serving.http.callers.authentication import (
     OPEN_PATHS,
     PUBLIC_FOLDERS,
@@ -24,21 +25,24 @@ from serving.http.callers.authentication import (
     is_public,
 )
 from serving.http.callers.local_callers import check_local_caller
+from serving.http.callers.page_access import PageAccess
+from serving.http.callers.page_answers import ErrorPage, page_action, page_error
+from serving.http.callers.page_paths import is_page
+from serving.http.callers.proxies import Proxies
 from serving.http.callers.rate_limits import RateLimit
+from serving.http.callers.sessions import Sessions
+from serving.http.error_redaction import describe_error
 from serving.http.errors import (
-    NOT_ALLOWED,
-    NOT_FOUND,
+    LOGGER,
     TOO_LARGE,
     TOO_MANY,
-    UNAVAILABLE,
-    UNSUPPORTED,
     ApiError,
     to_api_error,
     unavailable,
 )
 from serving.http.load_balancing import WorkerLoad, single_worker
-from serving.http.request_trace import HEADER, RequestTrace, trace_request
-from serving.http.responses import API_ERROR_HEADER, error_response
+from serving.http.request_trace import RequestTrace, trace_request
+from serving.http.responses import ResponseSender
 from serving.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
@@ -51,7 +55,6 @@ _ROUTES_BY_PREFIX = {
     "/ui/machines/": "/ui/machines/{asset}",
     "/ui/": "/ui/{page}",
 }
-_FIRST_ERROR_STATUS = 400
 _VERSION = "/v1"
 _CONCURRENT_TOKEN_CHECKS = 4
 
@@ -60,7 +63,7 @@ class RequestMiddleware:
     """Admit requests to an ASGI app, and give every error one format.
 
     `authenticator` is None where no tokens are needed. `load` is called at the first request, when the worker knows its
-    number.
+    number. `sessions` are those of people at the pages; `error_page` shows them an error, `record` keeps what they did.
     """
 
     def __init__(
@@ -69,11 +72,19 @@ class RequestMiddleware:
         settings: Settings,
         authenticator: Authenticator | None,
         load: Callable[[], WorkerLoad] = single_worker,
+        *,
+        sessions: Sessions | None = None,
+        error_page: ErrorPage | None = None,
+        record: Callable[[PageAction], None] | None = None,
     ) -> None:
         self._app = app
         self._settings = settings
         self._authenticator = authenticator
         self._load = lru_cache(maxsize=1)(load)
+        self._proxies = Proxies.of(settings)
+        self._pages = PageAccess(settings, authenticator, sessions, self._proxies)
+        self._error_page = error_page
+        self._record = record
         # Each worker sees its share of a caller's requests.
         self._rate_limit = RateLimit(settings.rate_per_second / settings.workers)
 
@@ -86,7 +97,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = without_version(scope)
+        scope = self._proxies.resolve(without_version(scope))
         route = route_of(scope["path"])
         with trace_request(scope, route, is_traced=route not in OPEN_PATHS) as trace:
             await self._answer(scope, receive, send, route, trace)
@@ -96,8 +107,14 @@ class RequestMiddleware:
         request_id = Headers(scope=scope).get("x-request-id", "")
         own_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
         context = request_context.begin(own_id, self._settings.timeout_seconds, trace.trace_id)
+        context.address = scope["client"][0] if scope.get("client") else request_context.ANYONE
+        context.secure = scope.get("scheme") == "https"
         load = self._load()
-        sender = _ResponseSender(send, context.request_id, trace, load, self._settings.retry_after_seconds)
+
+        async def note(status: int) -> None:
+            await self._note(scope, context, status, route)
+
+        sender = ResponseSender(send, context, trace, load, self._settings.retry_after_seconds, note)
         load.enter()
         try:
             await self._admit(scope, context)
@@ -107,11 +124,11 @@ class RequestMiddleware:
             if sender.status:
                 raise  # the response has begun
             timeout = unavailable(f"no answer within {self._settings.timeout_seconds:g} s", "an answer by then")
-            await error_response(timeout, self._settings)(scope, receive, sender.send)
+            await self._error(scope, timeout)(scope, receive, sender.send)
         except Exception as error:
             if sender.status:
                 raise  # the response has begun
-            await error_response(to_api_error(error), self._settings)(scope, receive, sender.send)
+            await self._error(scope, to_api_error(error))(scope, receive, sender.send)
         finally:
             load.leave()
             seconds = time.perf_counter() - started
@@ -124,8 +141,10 @@ class RequestMiddleware:
         path, headers = scope["path"], Headers(scope=scope)
         if path in OPEN_PATHS:
             return
-        client = scope["client"][0] if scope.get("client") else request_context.ANYONE
-        if self._authenticator is None or is_public(path):
+        client = context.address
+        if is_page(path) and not is_public(path):
+            await self._pages.admit(scope, context, self._check_rate)
+        elif self._authenticator is None or is_public(path):
             if self._authenticator is None and self._settings.auth == "auto":
                 check_local_caller(scope)
             self._check_rate(client)
@@ -144,6 +163,20 @@ class RequestMiddleware:
         if size.isdigit() and int(size) > self._settings.max_body_bytes:
             limit = f"at most {self._settings.max_body_bytes} bytes"
             raise ApiError(TOO_LARGE, None, f"{size} bytes", limit, "Send several requests")
+
+    def _error(self, scope: Scope, error: ApiError) -> ASGIApp:
+        return page_error(scope, error, self._settings, self._error_page)
+
+    async def _note(self, scope: Scope, context: request_context.RequestContext, status: int, route: str) -> None:
+        """Record what a page's request was to change, before it is answered."""
+        action = page_action(scope, context, status, route, pd.Timestamp.now("UTC").as_unit("us"))
+        if action is None or self._record is None:
+            return
+        try:
+            await to_thread.run_sync(self._record, action)
+        except ForewarnError as error:
+            # It is done, or refused, all the same: that is what the person has to hear.
+            LOGGER.error("not recorded that %s did %s: %s", action.actor, action.action, describe_error(error))
 
     def _check_rate(self, caller: str) -> None:
         seconds = self._rate_limit.take(caller)
@@ -165,9 +198,12 @@ def _token_check_limiter() -> CapacityLimiter:
 
 
 def without_version(scope: Scope) -> Scope:
-    """Return a request of ``/v1/predict`` as one of ``/predict``: the paths from before there were versions stay."""
+    """Return a request of ``/v1/predict`` as one of ``/predict``: the paths from before there were versions stay.
+
+    Pages have one path each: by that a proxy knows whom to ask to sign in.
+    """
     path: str = scope["path"]
-    if not path.startswith(_VERSION + "/"):
+    if not path.startswith(_VERSION + "/") or is_page(path.removeprefix(_VERSION)):
         return scope
     raw: bytes = scope.get("raw_path") or path.encode()
     return {**scope, "path": path.removeprefix(_VERSION), "raw_path": raw.removeprefix(_VERSION.encode())}
@@ -183,60 +219,3 @@ def route_of(path: str) -> str:
     """
     by_prefix = next((route for prefix, route in _ROUTES_BY_PREFIX.items() if path.startswith(prefix)), "other")
     return path if path in _ROUTES else by_prefix
-
-
-class _ResponseSender:
-    """Send a response on, its errors in our format, and keep its status."""
-
-    def __init__(self, send: Send, request_id: str, trace: RequestTrace, load: WorkerLoad, retry_after: int) -> None:
-        self.status = 0
-        self._send = send
-        self._request_id = request_id
-        self._trace = trace
-        self._load = load
-        self._retry_after = retry_after
-        self._replacement: bytes | None = None
-
-    async def send(self, message: Message) -> None:
-        """Send one ASGI message on."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message = {**message, "headers": list(message.get("headers", ()))}
-            headers = MutableHeaders(raw=message["headers"])
-            headers["X-Request-Id"] = self._request_id
-            if self._trace.span.traceresponse:
-                headers[HEADER] = self._trace.span.traceresponse
-            headers[version.HEADER] = version.VERSION
-            # A caller over this worker's rate limit may reach another worker with its next connection.
-            if self._load.is_busier() or self.status == TOO_MANY:
-                headers["Connection"] = "close"
-            is_ours = API_ERROR_HEADER in headers
-            del headers[API_ERROR_HEADER]
-            if self.status >= _FIRST_ERROR_STATUS and not is_ours:
-                self._replacement = _error_body(self.status)
-                headers["Content-Type"] = "application/json"
-                headers["Content-Length"] = str(len(self._replacement))
-                if self.status == UNAVAILABLE:
-                    headers.setdefault("Retry-After", str(self._retry_after))
-        elif message["type"] == "http.response.body" and self._replacement is not None:
-            # BentoML's own error body is dropped: it has another format, and may reveal too much.
-            message = {"type": "http.response.body", "body": self._replacement, "more_body": False}
-            if not self._replacement:
-                return
-            self._replacement = b""
-        await self._send(message)
-
-
-def _error_body(status: int) -> bytes:
-    found, expected, remedy = _MESSAGES.get(
-        status, ("this request could not be answered", "an answer", "Tell the operator; see the log")
-    )
-    content: dict[str, Any] = ApiError(status, None, found, expected, remedy).to_dict()
-    return json.dumps(content, separators=(",", ":")).encode()
-
-
-_MESSAGES = {
-    NOT_FOUND: ("an unknown path", "one that /docs.json describes", "See /docs.json"),
-    UNSUPPORTED: ("a body of another content type", "application/json", "Send JSON with that content type"),
-    NOT_ALLOWED: ("a method that this path does not accept", "one that /docs.json describes", "See /docs.json"),
-}

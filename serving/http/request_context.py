@@ -4,6 +4,7 @@ import math
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Literal
 
 from serving.http.errors import unavailable
 
@@ -18,6 +19,13 @@ class RequestContext:
     request_id: str = ""  # the caller's own, if it sent one
     caller: str = ANYONE  # the token's name
     scopes: frozenset[str] | None = None  # of the token; None where no tokens are needed
+    signed_in_by: Literal["token", "proxy"] | None = None  # how a person signed in to the pages, if one did
+    address: str = ANYONE  # the caller's, as far as proxies are believed
+    secure: bool = False  # whether the caller's connection is TLS
+    form_secret: str = ""  # what the forms of pages are bound to; "" until the caller has any
+    cookies: list[str] = field(default_factory=list)  # to be set with the response
+    action: str | None = None  # what a form is to do, and about what, for the record of it
+    subject: str | None = None
     predictions: list[str] = field(default_factory=list)  # ids of the predictions in the response
     trace_id: str = ""  # of the trace that it is part of, if any
     deadline: float = math.inf  # of `time.monotonic`: by then the caller has been answered that there is no answer

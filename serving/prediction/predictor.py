@@ -21,6 +21,7 @@ from features.telemetry.sorted_times import microseconds
 from models.artifact.absences import ObservationTerms, assets_beyond
 from models.artifact.announcement import announcement_terms
 from models.artifact.artifact import Artifact
+from models.artifact.explanations.drivers import Driver
 from models.artifact.reasons import Reason
 from models.artifact.staleness import Staleness, contract_of
 from models.cold_start.first_window import FirstWindows
@@ -152,6 +153,14 @@ class Predictor:
     def staleness(self, artifact: Artifact) -> Staleness:
         """Return how old a model's telemetry may be."""
         return self.stored.staleness(artifact, self.settings.stale_after)
+
+    def stored_drivers(
+        self, champion: Champion, cut_offs: Mapping[str, pd.Timestamp], until: pd.Timestamp | None
+    ) -> dict[str, Sequence[Driver]]:
+        """Explain the predictions of the last scoring run, those at their assets' cut-offs."""
+        run = self._runs.predict(champion, list(cut_offs), until, explain=True)
+        at = zip(run.assets, run.as_of.tolist(), run.drivers, strict=True)
+        return {asset: of for asset, as_of, of in at if of and as_of == microseconds_of(cut_offs[asset])}
 
     def _compute_turn(self, request: PredictRequest) -> AbstractContextManager[object]:
         """Let small requests compute one at a time; large ones run beside them, so that none waits for them.

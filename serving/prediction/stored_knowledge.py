@@ -10,7 +10,7 @@ from data_contracts.tables.readings import ReadingRhythm, reading_rhythm
 from data_contracts.workspace import Workspace
 from models.artifact.absences import own_present
 from models.artifact.artifact import Artifact
-from models.artifact.staleness import Staleness, contract_of, staleness
+from models.artifact.staleness import Staleness, contract_of, limit_of_type, staleness
 from serving.prediction.asset_states import AssetStates
 from serving.prediction.broken_contracts import BrokenContracts
 from serving.prediction.stored_fleet import StoredFleet, StoredTables
@@ -55,6 +55,14 @@ class StoredKnowledge:
             return limit
         rhythm = self._rhythm(asset_type)
         return limit if rhythm is None else staleness(artifact, rhythm=rhythm)
+
+    def longest_age(self, asset_type: str, setting: str) -> pd.Timedelta | None:
+        """Return how old the telemetry of a type may be, whatever its model; None for any age, or where none is."""
+        contract, rhythm = contract_of(self.workspace, asset_type), None
+        if not setting and (contract is None or contract.max_age is None):
+            rhythm = self._rhythm(asset_type)
+        limit = limit_of_type(setting=setting, contract=contract, rhythm=rhythm)
+        return None if limit is None else limit.limit
 
     def own_presents(self, artifact: Artifact, assets: Iterable[str]) -> dict[str, pd.Timestamp]:
         """Return the present of each asset with telemetry where times count cycles; none where times are times."""

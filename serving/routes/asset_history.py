@@ -123,6 +123,7 @@ def _work(row: Mapping[str, Any]) -> WorkRecord:
         finding=_none(row.get("finding")),
         prompted_by=_none(row.get("prompted_by")),
         prediction_id=_none(row.get("prediction_id")),
+        note=_none(row.get("note")),
     )
 
 

@@ -39,7 +39,7 @@ def list_assets(worker: "WorkerContext", query: Mapping[str, str]) -> AssetsAnsw
     names = {name: query.get(name) for name in _NAMES}
     wanted = AssetQuery(**names, level=None if level == _ANY else cast("Level", level), limit=limit)
     try:
-        page = _stored_graph(worker.workspace).at(as_of).find(wanted)
+        page = stored_graph(worker.workspace).at(as_of).find(wanted)
     except UnknownPlaceError as error:
         raise ApiError(NOT_FOUND, error.field, error.found, error.expected, error.remedy) from error
     return AssetsAnswer(
@@ -53,7 +53,8 @@ def list_assets(worker: "WorkerContext", query: Mapping[str, str]) -> AssetsAnsw
 
 
 @lru_cache(maxsize=4)
-def _stored_graph(workspace: Workspace) -> StoredGraph:
+def stored_graph(workspace: Workspace) -> StoredGraph:
+    """Return the graph of a workspace, the same to every caller: it is read again only when it has changed."""
     return StoredGraph(workspace)
 
 

@@ -11,6 +11,7 @@ _MOST_DAYS = 60
 _MOST_ASSETS = 10_000
 
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Note = Annotated[str, Field(min_length=1, max_length=2_000, pattern="^[^\\x00]*$")]
 Hours = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 
 
@@ -90,6 +91,7 @@ class ReportedWork(RequestBody):
     finding: Finding | None = None
     prompted_by: Prompt | None = None
     prediction_id: Name | None = Field(default=None, description="The prediction that prompted the work.")
+    note: Note | None = Field(default=None, description="What else there is to say of it; no names of people.")
     known_time: Instant | None = Field(
         default=None, description="When it was reported; now by default. A later report corrects an earlier one."
     )

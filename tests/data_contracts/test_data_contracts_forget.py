@@ -7,6 +7,10 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from data_contracts.errors import UsageError
+from data_contracts.records.access.access_records import PageAction
+from data_contracts.records.access.page_sessions import open_session
+from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.outbox.outbox import outbox_frame
 from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
 from data_contracts.records.privacy.forget import FORGOTTEN, forget_asset, forget_person
@@ -23,6 +27,7 @@ from data_contracts.records.records import (
     open_records,
     promotions,
 )
+from data_contracts.records.tokens import create_token, revoke_token, tokens
 
 NOW = pd.Timestamp("2026-05-01T00:00Z").as_unit("us")
 NAME = "Jürgen Müller"
@@ -42,6 +47,9 @@ def records(tmp_path: Path) -> sa.Engine:
     add_promotion(engine, Promotion(NOW, "m", None, 1, NAME, f"as {NAME} said", evidence, {}))
     add_promotion(engine, Promotion(NOW, "m", 1, 2, "Jürgen Müllers", "better", {}, {}))
     add_records(engine, [Delivery("mail", 1, "dead", 1, NOW, None, f"400: no mailbox of {NAME}")])
+    mark = AlarmMark("k", "m", "b", NOW, "silence", "B. Low", f"{NAME} waits", NOW, NOW, NOW, NAME)
+    add_records(engine, [mark])
+    add_records(engine, [PageAction(NOW, NAME, "sign-in", None, "done", 303, "r1")])
     add_decision(engine, Decision(NOW, "m", 1, "hold", [f"held by {NAME.upper()}"], {"n": 3}))
     add_records(engine, [_entry("a", 1, NAME, "sensor"), _entry("a", 2, "B. Low", f"{NAME} was away")])
     add_records(engine, [_entry("b", 1, "B. Low", "hot")])
@@ -51,8 +59,8 @@ def records(tmp_path: Path) -> sa.Engine:
 @pytest.mark.ml_test("Data 5")
 def test_a_person_is_forgotten(records: sa.Engine, tmp_path: Path) -> None:
     """The name is in no row and no byte of the database afterwards; other names, numbers and times are as before."""
-    told = {"outbox_events": 1, "outbox_deliveries": 1}
-    expected = {"promotions": 1, "decisions": 1, "twin_entries": 2, **told}
+    others = {"outbox_events": 1, "outbox_deliveries": 1, "page_actions": 1, "alarm_marks": 1}
+    expected = {"promotions": 1, "decisions": 1, "twin_entries": 2, **others}
     assert forget_person(records, NAME, at=NOW, actor="dpo", dry_run=True).changed == expected
     assert promotions(records)["actor"].tolist() == [NAME, "Jürgen Müllers"]
     assert forget_person(records, NAME, at=NOW, actor="dpo").changed == expected
@@ -73,6 +81,22 @@ def test_a_person_is_forgotten(records: sa.Engine, tmp_path: Path) -> None:
     assert f"{NAME} was away".encode() not in stored
     assert not forget_person(records, NAME, at=NOW, actor="dpo").rows
     assert len(list_records(records, ForgottenNames)) == 1
+
+
+def test_a_token_of_a_person_is_renamed_once_it_is_revoked(records: sa.Engine, tmp_path: Path) -> None:
+    """With the sessions that it had; while it is valid, nothing is changed."""
+    create_token(records, "maria.huber", ["report"], at=NOW)
+    create_token(records, "maria", ["report"], at=NOW)
+    add_records(records, [PageAction(NOW, "maria.huber", "sign-in", "maria.huber", "done", 303, "r2")])
+    open_session(records, "maria.huber", at=NOW, idle=pd.Timedelta("8h"), longest=pd.Timedelta("7D"))
+    with pytest.raises(UsageError, match="is valid"):
+        forget_person(records, "Maria.Huber", at=NOW, actor="dpo")
+    assert "maria.huber" in set(list_records(records, PageAction)["actor"])
+    revoke_token(records, "maria.huber", at=NOW)
+    assert forget_person(records, "maria.huber", at=NOW, actor="dpo").changed == {"page_actions": 1, "tokens": 1}
+    assert tokens(records)["name"].tolist() == ["forgotten-1", "maria"]
+    records.dispose()
+    assert b"maria.huber" not in b"".join(file.read_bytes() for file in tmp_path.glob("records.db*"))
 
 
 def test_whoever_changed_an_asset_is_forgotten(records: sa.Engine) -> None:

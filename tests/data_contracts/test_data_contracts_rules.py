@@ -500,6 +500,8 @@ def test_shipped_contracts_have_the_digests_that_models_recorded() -> None:
         "events": "f7703dfbeebf96f1",
         "failures": "2c90d2930ba8e28e",
         "predictions": "cacf08b05d1b38f5",
+        "spare_parts": "350aba285184d474",
+        "spare_stock": "7fb6226d4964c976",
         "telemetry_azure_machine": "6419f984a6d2c59e",
         "telemetry_cnc_machine": "02e33fef7135f773",
         "telemetry_cnc_signals": "1fbe171e7dc1d426",

@@ -3,13 +3,16 @@
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_contracts.contract.contract import empty_table
 from data_contracts.errors import UsageError
 from models.parts.demand import PredictedUse, UnpredictedUse, demand_within
-from models.parts.intermittent import tsb_rate
+from models.parts.intermittent import IntermittentRate, tsb_rate
+from models.parts.past_use import known_repairs, last_renewals, mode_share, past_use, weekly_counts
 from models.parts.replay import replay
 from models.parts.stocking import PartTerms, Stock, propose_order
 
@@ -63,6 +66,21 @@ def test_experience_forgets_what_is_no_longer_used() -> None:
     assert tsb_rate(np.zeros(30)).per_period == 0
 
 
+@pytest.mark.parametrize(
+    ("demands", "alpha", "beta", "rate"),
+    [
+        ([0, 0, 2, 0, 1, 0, 0, 3, 0, 0, 0, 1], 0.05, 0.05, 0.30682480548079344),
+        ([0, 0, 2, 0, 1, 0, 0, 3, 0, 0, 0, 1], 0.1, 0.3, 0.4445964056807001),
+        ([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0.05, 0.05, 0.6302494097246091),
+    ],
+)
+def test_the_rate_is_that_of_statsforecast(demands: list[float], alpha: float, beta: float, rate: float) -> None:
+    """Begun with the first period and the first demand, as statsforecast 2.1 does, whose figures these are."""
+    start = IntermittentRate(float(demands[0] > 0), next(demand for demand in demands if demand))
+    ours = tsb_rate(np.array(demands, dtype=np.float64), alpha, beta, start=start)
+    assert ours.per_period == pytest.approx(rate, abs=1e-9)
+
+
 @given(st.integers(0, 5), st.integers(0, 3), st.floats(0.001, 0.3))
 def test_no_other_order_is_cheaper(on_hand: int, on_order: int, rate: float) -> None:
     """The order minimises shortages plus keeping over the reviews, compared with each other order up to ten."""
@@ -85,6 +103,33 @@ def test_parts_that_cost_nothing_to_miss_are_not_kept() -> None:
     assert propose_order(PartTerms("cap", price=1.0, lead_days=20, shortage=0.0), demand, Stock(0)).order == 0
 
 
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.integers(0, 6), st.integers(0, 4), st.integers(1, 5))
+def test_more_stock_never_raises_stock_outs(demands: list[int], level: int, more: int, review: int) -> None:
+    """Whatever the demand, a higher position that is held to all the time is short no more often."""
+    terms = PartTerms("bearing", price=900.0, lead_days=4, shortage=50_000.0, review_days=review)
+    low, high = (replay(demands, lambda _day, at=at: at, terms, initial=Stock(at)) for at in (level, level + more))
+    assert high.short <= low.short
+    assert high.mean_stock >= low.mean_stock
+
+
+@given(st.floats(0, 0.3), st.floats(0, 0.3), st.floats(0, 1), st.floats(0, 1), st.integers(1, 3))
+def test_more_to_fear_never_orders_less(
+    rate: float, more: float, missed: float, probability: float, quantity: int
+) -> None:
+    """A higher rate, a further alarm, and a larger share of missed failures never lower what there should be."""
+    terms = PartTerms("bearing", price=900.0, lead_days=20, shortage=4_000.0)
+
+    def up_to(rate: float, missed: float, alarms: tuple[float, ...]) -> int:
+        uses = [PredictedUse(f"m{n}", p, quantity) for n, p in enumerate(alarms)]
+        demand = demand_within(27, uses, UnpredictedUse(rate, missed, 10.0, quantity))
+        return propose_order(terms, demand, Stock(0)).up_to
+
+    before = up_to(rate, missed, ())
+    assert up_to(rate + more, missed, ()) >= before
+    assert up_to(rate, 1.0, ()) >= before
+    assert up_to(rate, missed, (probability,)) >= before
+
+
 def test_a_replay_counts_every_part_once() -> None:
     """What was there, ordered and arrived is used, left, under way or was short; nothing else."""
     generator = np.random.default_rng(5)
@@ -96,6 +141,51 @@ def test_a_replay_counts_every_part_once() -> None:
     assert many.mean_stock > few.mean_stock
     assert few.ordered <= few.needed - few.short + 2
     assert many.cost == many.keeping_cost + many.shortage_cost
+
+
+def _row(day: float, **values: object) -> dict[str, object]:
+    at = pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(days=day)
+    return {"asset": "m1", "event_time": at, "known_time": at, **values}
+
+
+def test_repairs_are_failures_and_confirmed_defects_each_once() -> None:
+    """A breakdown that is booked again, the order that mends it, and routine work are no repairs of their own."""
+    order = {"kind": "inspection", "component": "pump", "finding": "defect_confirmed", "prompted_by": "alarm"}
+    failures = pd.DataFrame(
+        [
+            _row(1, failure_id="f1", mode="bearing"),
+            _row(1.5, failure_id="f2", mode="bearing"),
+            _row(1.2, failure_id="f3", mode="spindle"),
+            _row(9, failure_id="f4", mode="bearing"),
+        ]
+    )
+    orders = pd.DataFrame(
+        [
+            _row(2, work_order_id="w1", **{**order, "kind": "corrective", "prompted_by": "failure"}),
+            _row(5, work_order_id="w2", **order),
+            _row(6, work_order_id="w3", **{**order, "finding": "no_fault_found"}),
+            _row(7, work_order_id="w4", **{**order, "kind": "routine", "prompted_by": "schedule"}),
+        ]
+    )
+    end = _row(15)["event_time"]
+    repairs = known_repairs(failures, orders, end)
+    assert list(zip(repairs["event_time"].dt.day, repairs["mode"], strict=True)) == [
+        *((2, "bearing"), (2, "spindle"), (6, "pump"), (10, "bearing")),
+    ]
+    # Bearing and spindle of one day are one failure, so that the bearing is in two of three.
+    assert mode_share(repairs, ["m1"], ["bearing"]) == (pytest.approx(2 / 3), 3)
+    assert mode_share(repairs, ["m2"], ["bearing"]) == (None, 0)
+    use = past_use(repairs, ["m1"], ["bearing", "spindle"], since=_row(1)["event_time"], as_of=end, memory=0.05)
+    assert (use.repairs, use.weeks) == (2, 2)
+    assert last_renewals(failures, orders, end) == {"m1": _row(9)["event_time"]}
+    assert known_repairs(failures, empty_table("work_orders"), _row(1.1)["event_time"])["mode"].tolist() == ["bearing"]
+
+
+def test_weeks_end_at_the_time_that_is_asked_for() -> None:
+    times = pd.Series([_row(day)["event_time"] for day in (0.5, 1, 8, 13.9, 20)])
+    since, end = _row(0)["event_time"], _row(14)["event_time"]
+    assert weekly_counts(times, since=since, as_of=end).tolist() == [2, 2]
+    assert weekly_counts(times, since=None, as_of=end).tolist() == []
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_recent_telemetry_is_enough(plant: Any, experiment: Experiment, tmp_path
     models = CachedModels(plant.workspace, experiment, history, settings, tmp_path)
     version = models.train(plant.at(60))
     predictions = models.predict(version, plant.at(60), plant.at(80))
-    whole = score(models._artifact(version), history, predictions[["asset", "as_of"]])
+    whole = score(models.artifact(version), history, predictions[["asset", "as_of"]])
     pd.testing.assert_series_equal(predictions["alert"], whole["alert"])
 
 

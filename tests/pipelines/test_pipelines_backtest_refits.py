@@ -33,7 +33,7 @@ def test_a_promoted_challenger_is_refitted_as_a_retraining_would(
     assert compared.refit.trained_until - challenger.trained_until > pd.Timedelta(days=10)
     predictions = [models.predict(each, plant.at(102), plant.at(110)) for each in (challenger, compared.refit)]
     assert predictions[0][["asset", "as_of"]].equals(predictions[1][["asset", "as_of"]])
-    assert (models._artifact(compared.refit).stored) != models._artifact(challenger).stored
+    assert (models.artifact(compared.refit).stored) != models.artifact(challenger).stored
     monkeypatch.setattr(backtest_versions, "refit", None)  # cached: nothing is fitted again
     assert models.compare(champion, challenger, plant.at(102), 0.1) == compared
     strict = _models(plant, experiment, tmp_path, refit=True, refit_limit=0.0)

@@ -2,10 +2,16 @@
 
 import html
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -59,7 +65,39 @@ def test_the_timeline_has_the_lines_shown_in_the_readme(shown: DemoResult) -> No
 def test_the_answer_for_programs_is_json(shown: DemoResult) -> None:
     """What `--json` prints is valid JSON."""
     printed = json.loads(json.dumps(shown.to_dict(), allow_nan=False))
-    assert set(printed) == {"timeline", "phases", "report", "why", "workspace", "mlflow_uri"}
+    assert set(printed) == {"timeline", "phases", "report", "why", "fleet_page", "workspace", "mlflow_uri"}
+
+
+def test_the_pages_are_served_and_opened_until_interrupted(shown: DemoResult, tmp_path: Path) -> None:
+    """In the browser that there is; and Ctrl-C, which a terminal sends to all its processes, leaves none of them."""
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    browser.chmod(0o700)
+    code = (
+        "import sys; from pathlib import Path; from pipelines.demo.open_pages import serve_pages\n"
+        "serve_pages(Path(sys.argv[1]), sys.argv[2], sys.argv[3], say=print)"
+    )
+    words = [sys.executable, "-c", code, str(shown.workspace.root), shown.model, shown.fleet_page]
+    environment = {**os.environ, "BROWSER": f"{browser} %s", "PYTHONPATH": os.pathsep.join(sys.path)}
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(words, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            deadline = time.monotonic() + 150
+            while not opened.exists():
+                assert process.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                time.sleep(0.1)
+            url = opened.read_text().strip()
+            assert url.endswith(shown.fleet_page)
+            page = httpx.get(url, timeout=60)
+            assert page.status_code == 200
+            assert "cnc-001" in page.text
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            status = process.wait(timeout=60)
+    assert status == 130, (tmp_path / "log").read_text()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
 
 
 def test_a_postponed_retraining_is_shown_as_such(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,14 +12,18 @@ from rich.console import Console
 
 from data_contracts.records.draw_records import alarm_draws
 from data_contracts.records.records import decisions, open_records, predictions
+from data_contracts.workspace import SETTINGS_FILE
 from models.hold_back.draws import alarm_claim, random_number
 from models.hold_back.policy import PolicySettings
+from models.value.gather import Scope
+from pipelines.cli.app import main
 from pipelines.cli.renderers import render
 from pipelines.evidence.champion import load_champion
 from pipelines.following.follow_ups import FollowUps
 from pipelines.jobs.monitor import MonitorResult, monitor_alarms
 from pipelines.jobs.score import ScoreResult, score_fleet
 from pipelines.jobs.why import explain_decision
+from pipelines.value.measure import measure_value
 
 HALF = PolicySettings(hold_back=0.5)
 pytestmark = pytest.mark.usefixtures("plant")
@@ -162,3 +167,58 @@ def test_what_follows_from_live_telemetry_holds_back_too(plant: Any) -> None:
     followed.note({"azure_machine"})
     (result,) = followed.close().results
     assert result.held_back is not None
+
+
+@pytest.mark.usefixtures("scored")
+def test_value_is_measured_by_the_alarms_held_back(
+    plant: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`forewarn value`: in JSON, sentences and a CSV file; nobody acts in this plant, and the interval allows it."""
+    (plant.workspace.root / SETTINGS_FILE).write_text(
+        '[value]\ncurrency = "EUR"\ndowntime_per_hour = 450000.0\nunplanned_hours = 8\nplanned_hours = 2\n',
+        encoding="utf-8",
+    )
+    csv, page = tmp_path / "value.csv", tmp_path / "value.html"
+    arguments = ["value", "--workspace", str(plant.workspace.root), "--now", str(plant.at(75))]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--json", "--csv", str(csv), "--html", str(page)])
+    assert ended.value.code == 0
+    values = json.loads(capsys.readouterr().out)
+    drawn = alarm_draws(open_records(plant.workspace.records_url), model_name="plant", known=plant.at(70))
+    alarms = drawn.drop_duplicates(["asset", "opened"])
+    total = values["total"]
+    assert (total["announced"], total["held_back"]) == ((~alarms["held_back"]).sum(), alarms["held_back"].sum())
+    assert (total["state"], total["acted_on"], total["not_drawn"]) == ("identified", 0, 0)
+    assert total["avoided"]["low"] <= 0 <= total["avoided"]["high"]
+    assert total["saved"]["money"]["value"] == pytest.approx(total["avoided"]["value"] * 8 * 450_000)
+    rows = pd.read_csv(csv)
+    more = len(values["plants"]) + len(values["months"]) if len(values["plants"]) > 1 else 0
+    assert len(rows) == len(values["rows"]) + more + 1
+    assert all(words in page.read_text(encoding="utf-8") for words in ("<svg", values["sentences"][0]))
+    assert rows["avoided"].iloc[-1] == pytest.approx(total["avoided"]["value"])
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--plant", "nowhere"])
+    assert ended.value.code == 1
+    assert "no azure_machine in plant 'nowhere'" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--csv", str(tmp_path / "none" / "value.csv")])
+    assert ended.value.code == 2
+    assert "cannot be written" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--since", str(plant.at(60))])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "so acting avoided" in out
+    assert "8 hours of downtime for a failure (declared)" in out
+
+
+def test_value_is_not_identified_where_none_are_held_back(plant: Any) -> None:
+    """Alarms are counted, and there is no number of what was avoided."""
+    score_days(plant, 56, 62, PolicySettings())
+    result = measure_value(
+        plant.workspace, "plant", now=plant.at(75), settings=plant.settings, scope=Scope(until=plant.at(75))
+    )
+    total = result.ledger.total
+    assert (total.state, total.avoided, total.held_back) == ("not identified", None, 0)
+    assert total.announced == total.not_drawn > 0
+    assert "is not identified: no alarm could be held back" in text_of(result)
+    assert json.loads(json.dumps(result.to_dict()))["total"]["saved"] == {}

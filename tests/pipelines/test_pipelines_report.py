@@ -68,6 +68,26 @@ def test_what_is_shown(tmp_path: Path) -> None:
     assert "<b>" not in page
 
 
+def test_each_chart_has_its_figures_as_a_table(tmp_path: Path) -> None:
+    """With intervals, counts and promises; and its colours are those of the page, light or dark."""
+    page = _write(tmp_path / "fleet.html")
+    assert page.count("The figures of this chart") == 4
+    assert "<td>25.0%</td><td>" in page
+    assert "<td>2 of 8</td><td>20.0%</td>" in page
+    assert "not observed" in page
+    assert not re.search(r"(?:fill|stroke): ?#(?:2563a8|5c6875|b42318)", page)
+
+
+def test_the_palette_is_that_of_the_pages(repository: Path) -> None:
+    """A report is one file, and has the look of the endpoint's pages nevertheless."""
+    files = "serving/pages/files/pages.css", "pipelines/reports/page.html.jinja"
+    pages, report = (
+        dict(re.findall(r"(--[\w-]+): (light-dark\(.*?\))", (repository / file).read_text())) for file in files
+    )
+    assert pages
+    assert pages.items() <= report.items()
+
+
 def test_same_input_same_page(tmp_path: Path) -> None:
     """The page has no date and no random identifier of its own."""
     assert _write(tmp_path / "a.html") == _write(tmp_path / "b.html")

@@ -42,7 +42,7 @@ def samples(score_at: str = "all", *, n_assets: int = 10, error: float = 15.0) -
 
 def points(svg: str) -> Counter[str]:
     """Count the points of a chart by their colour; the band is more transparent."""
-    return Counter(re.findall(r'<use [^>]*fill: (#\w+); fill-opacity: 0.5"', svg))
+    return Counter(re.findall(r'<use [^>]*fill: ([^;]+); fill-opacity: 0.5"', svg))
 
 
 def test_the_table_has_coverage_and_width_beside_one_width() -> None:
@@ -81,7 +81,7 @@ def test_each_sample_is_a_point_held_or_not() -> None:
     charts = interval_charts(ComparedIntervals(TABLE, samples(), clock=TIME))
     assert [chart["title"] for chart in charts] == ["Predicted, with intervals, and true", "How often intervals hold"]
     # Two more are in the legend.
-    assert points(charts[0]["svg"]) == {"#2563a8": 70 + 1, "#b42318": 50 + 1}
+    assert points(charts[0]["svg"]) == {"var(--accent)": 70 + 1, "var(--high)": 50 + 1}
     for text in ("interval", "not held", "predicted (hours)", "true (hours)"):
         assert text in charts[0]["svg"]
     many = interval_charts(ComparedIntervals(TABLE, samples(n_assets=600), clock=TIME))[0]["svg"]

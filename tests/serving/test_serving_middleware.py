@@ -22,7 +22,8 @@ from starlette.routing import Route
 
 from data_contracts.errors import StorageError
 from data_contracts.records.records import open_records
-from data_contracts.records.tokens import TokenFinder, create_token, find_token, revoke_token
+from data_contracts.records.records_handle import RecordsHandle
+from data_contracts.records.tokens import create_token, find_token, revoke_token
 from serving.http import request_context
 from serving.http.callers.authentication import Authenticator, tokens_needed
 from serving.http.callers.rate_limits import RateLimit
@@ -332,6 +333,24 @@ def test_without_tokens_only_this_machine_may_call(headers: dict[str, str]) -> N
         assert answer.status_code == 200, host
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "dest", "status"),
+    [
+        ("GET", "/ui/fleet", "document", 200),
+        ("GET", "/ui/fleet", "iframe", 403),
+        ("GET", "/ui/fleet", "empty", 403),
+        ("POST", "/ui/fleet", "document", 403),
+        ("GET", "/model", "document", 403),
+    ],
+)
+def test_without_tokens_a_link_to_a_page_may_be_followed(method: str, path: str, dest: str, status: int) -> None:
+    """From another site's page, by somebody on this machine: that page sees nothing of what is shown."""
+    routes = [Route("/ui/fleet", _answer, methods=["GET", "POST"]), Route("/model", _answer)]
+    middleware = RequestMiddleware(Starlette(routes=routes), Settings(), None)
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": dest}
+    assert ask(middleware, method, path, headers=headers).status_code == status
+
+
 def test_without_tokens_the_endpoint_s_own_pages_may_call() -> None:
     """A browser says of its own pages' requests where they come from."""
     headers = {"Host": "localhost:3000", "Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-origin"}
@@ -385,10 +404,10 @@ def test_a_timeout_is_503_with_retry_after() -> None:
 def test_tokens_are_looked_up_in_the_records_as_they_are_now(tmp_path: Path) -> None:
     """A file restored from a backup is another file: what was revoked in it is revoked."""
     path = tmp_path / "records.db"
-    finder = TokenFinder(f"sqlite:///{path}", 2.0)
+    handle = RecordsHandle(f"sqlite:///{path}", 2.0)
     first = open_records(f"sqlite:///{path}")
     secret = create_token(first, "scheduler", ["predict"], at=now())
-    assert finder(secret, now()) is not None
+    assert find_token(handle.engine(), secret, at=now()) is not None
     first.dispose()
     backup = tmp_path / "backup.db"
     with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
@@ -397,7 +416,7 @@ def test_tokens_are_looked_up_in_the_records_as_they_are_now(tmp_path: Path) -> 
         (tmp_path / name).unlink(missing_ok=True)
     backup.rename(path)
     revoke_token(open_records(f"sqlite:///{path}"), "scheduler", at=now())
-    assert finder(secret, now()) is None
+    assert find_token(handle.engine(), secret, at=now()) is None
 
 
 def test_a_request_that_was_given_up_stops_computing() -> None:

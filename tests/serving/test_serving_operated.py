@@ -1,6 +1,7 @@
 """The endpoint as it is operated: tokens, a collector of traces, TLS in front."""
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -20,6 +22,8 @@ from data_contracts.records.tokens import create_token
 from data_contracts.workspace import Workspace
 from models.registry.registry import CHAMPION, Registry
 from serving.worker_context import now
+from tests.browser import NARROW, Browser
+from tests.oauth2_proxy import COOKIE, PROVIDER, running_oauth2_proxy
 from tests.otlp_collector import CollectedSpan, Collector, running_collector
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"
@@ -52,14 +56,18 @@ def operated(
     run_endpoint: Callable[..., Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Any]:
-    """Serve with tokens, and with a collector in the environment."""
+    """Serve with tokens, for people who sign in at a proxy too, and with a collector in the environment."""
     registry.set_alias("tiny", CHAMPION, 1)
     log = tmp_path_factory.mktemp("traced") / "endpoint.log"
     with pytest.MonkeyPatch.context() as environ:
         environ.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         environ.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
         environ.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=plant")
-        environ.setenv("FOREWARN_SERVE_AUTH", "on")
+        for line in (OPERATIONS / "sign-in.md").read_text().splitlines():
+            if line.startswith("    FOREWARN_SERVE_"):
+                name, _, value = line.strip().partition("=")
+                environ.setenv(name, value.strip('"'))
+        assert os.environ["FOREWARN_SERVE_AUTH"] == "on"
         with run_endpoint(workspace, log) as endpoint:
             yield endpoint
 
@@ -165,13 +173,25 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def proxy(operated: Any, certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def oauth2_proxy() -> Iterator[str]:
+    with running_oauth2_proxy() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def proxy(
+    operated: Any, oauth2_proxy: str, certificate: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Run nginx by the configuration in docs/operations, with other ports and files; return its address."""
     if shutil.which("nginx") is None:
         pytest.skip("nginx is not installed (the package nginx of Debian)")
     folder, port, plain = tmp_path_factory.mktemp("nginx"), free_port(), free_port()
     text = (OPERATIONS / "proxy" / "nginx.conf").read_text()
+    sign_in = (OPERATIONS / "proxy" / "nginx-sign-in.conf").read_text()
+    assert "127.0.0.1:4180" in sign_in
+    (folder / "sign-in.conf").write_text(sign_in.replace("127.0.0.1:4180", oauth2_proxy))
     for before, after in {
+        "# include /etc/nginx/forewarn-sign-in.conf": f"include {folder}/sign-in.conf",
         "127.0.0.1:3000": operated.url.removeprefix("http://"),
         "listen 443 ": f"listen 127.0.0.1:{port} ",
         "listen 80;": f"listen 127.0.0.1:{plain};",
@@ -208,6 +228,65 @@ def test_requests_come_through_a_proxy_that_ends_tls(proxy: str, certificate: Pa
         assert (unknown.status_code, unknown.json()["error"]) == (401, "unauthorized")
         assert client.get("/docs").headers["Content-Security-Policy"]
         assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.slow
+def test_people_sign_in_at_a_proxy(proxy: str, certificate: Path, operated: Any, headers: dict[str, str]) -> None:
+    """By its word alone, on the pages alone; what a caller sends under the same names is replaced on every path."""
+    trusted = ssl.create_default_context(cafile=str(certificate / "fullchain.pem"))
+    forged = {"X-Auth-Request-Email": "admin@plant.example", "X-Auth-Request-Groups": "admins"}
+    with httpx.Client(base_url=proxy, verify=trusted, timeout=60.0, headers={"Accept": "text/html"}) as client:
+        sent = client.get("/ui/data?table=1&by=2", headers=forged)
+        assert (sent.status_code, sent.headers["location"]) == (
+            302,
+            f"{PROVIDER}?state=%2Fui%2Fdata%3Ftable%3D1%26by%3D2",
+        )
+        for path in ("/v1/ui/data", "//ui/data", "/ui/../ui/data", "/model", "/uix"):
+            assert client.get(path, headers=forged).status_code in (302, 401), path
+        client.cookies.set(COOKIE, "eve@plant.example:visitors")
+        page = client.get("/ui/data", headers=forged)
+        assert page.status_code == 403
+        assert "eve@plant.example may not do this" in page.text
+        client.cookies.set(COOKIE, "maria@plant.example:visitors+reliability")
+        page = client.get("/ui/unknown")
+        assert page.status_code == 404
+        assert "Signed in as maria@plant.example" in page.text
+        assert 'href="/oauth2/sign_out"' in page.text
+        assert client.get("/model").status_code == 401
+        assert client.get("/model", headers=headers).status_code == 200
+    with httpx.Client(base_url=operated.url, transport=httpx.HTTPTransport(local_address="127.0.0.2")) as elsewhere:
+        for more in ({}, {"X-Forwarded-For": "127.0.0.1"}, headers):
+            answer = elsewhere.get("/ui/unknown", headers={**forged, **more})
+            assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+            assert "X-Auth-Request-Email" in answer.json()["found"]
+
+
+@pytest.mark.slow
+def test_somebody_signs_in_with_a_keyboard(operated: Any, workspace: Workspace, browser: Browser) -> None:
+    """Is led to where she wanted, stays signed in when she follows a link in a mail, and signs out."""
+    token = create_token(open_records(workspace.records_url), "maria.huber", ["report"], at=now())
+    browser.check(f"{operated.url}/ui/sign-in")
+    wanted = f"{operated.url}/ui/machines/azure-07?days=3"
+    with browser.open(wanted, NARROW, "dark") as opened:
+        page = opened.page
+        assert urlsplit(page.url).path == "/ui/sign-in"
+        page.keyboard.type("fw_mistyped")  # the field has the focus
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[role=alert]")
+        page.keyboard.type(token)
+        page.keyboard.press("Enter")
+        page.wait_for_url(wanted)
+        assert "Signed in as maria.huber" in page.inner_text(".viewer")
+        # As from a mail: from another site the browser sends no cookie.
+        page.goto(f"data:text/html,<a href='{wanted}'>the machine</a>")
+        page.click("a")
+        page.wait_for_url(wanted)
+        assert "Signed in as maria.huber" in page.inner_text(".viewer")
+        page.click(".viewer button")
+        page.wait_for_selector(".notice")
+        page.goto(wanted)
+        assert urlsplit(page.url).path == "/ui/sign-in"
+        assert not opened.leaving()
 
 
 def free_port() -> int:

@@ -6,18 +6,19 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from serving.http import request_context
 from serving.http.errors import ApiError
+from serving.pages.frame.form_tokens import token_of
 from serving.pages.frame.formats import Formats
 from serving.pages.frame.forms import Form
 from serving.pages.frame.page_request import PageRequest
-from serving.pages.frame.show import Done, form_route, page_route
+from serving.pages.frame.show import Done, _environment, form_route, page_route
 from serving.pages.frame.texts import LANGUAGES, catalogue
+from serving.pages.frame.viewer import Viewer
 from serving.settings import Settings
-
-OWN = {"sec-fetch-site": "same-origin"}
+from tests.serving.page_client import OWN_PAGE, page_app, page_client, send_form
 
 
 def _fields(text: str) -> set[str]:
@@ -56,7 +57,7 @@ def client() -> TestClient:
         return SimpleNamespace(settings=Settings())
 
     routes = [page_route("/ui/page", worker, fail), form_route("/ui/form", worker, act)]
-    return TestClient(Starlette(routes=routes), follow_redirects=False)
+    return TestClient(page_app(routes), follow_redirects=False)
 
 
 def test_an_error_is_a_page_in_the_viewers_language(client: TestClient) -> None:
@@ -69,10 +70,58 @@ def test_an_error_is_a_page_in_the_viewers_language(client: TestClient) -> None:
 
 
 def test_a_form_is_taken_from_our_own_pages_only(client: TestClient) -> None:
-    """By what the browser says of where it comes from; then the viewer goes on, and is told."""
-    done = client.post("/ui/form", data={"note": "ok"}, headers=OWN)
+    """By its token, and by what the browser says of where it comes from; then the viewer goes on."""
+    done = send_form(client, "/ui/form", {"note": "ok"})
     assert (done.status_code, done.headers["location"]) == (303, "/ui/page?from=anyone&note=ok&notice=frame.skip")
-    for headers in ({}, {"sec-fetch-site": "cross-site"}, {"origin": "https://elsewhere.example"}, {"origin": "null"}):
-        assert client.post("/ui/form", data={"note": "ok"}, headers=headers).status_code == 403, headers
-    assert client.post("/ui/form", data={"note": " "}, headers=OWN).status_code == 422
-    assert client.post("/ui/form", json={"note": "ok"}, headers=OWN).status_code == 415
+    for elsewhere in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"sec-fetch-site": "none"}):
+        assert send_form(client, "/ui/form", {"note": "ok"}, headers=elsewhere).status_code == 403, elsewhere
+    token = {"form_token": token_of("one-browser", "anyone"), "note": "ok"}
+    for headers, status in (
+        ({}, 403),
+        ({"origin": "https://elsewhere.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://testserver"}, 303),
+        (OWN_PAGE, 303),
+    ):
+        assert client.post("/ui/form", data=token, headers=headers).status_code == status, headers
+    for wrong in ("", "0" * 64, token_of("one-browser", "maria"), token_of("another", "anyone")):
+        answer = client.post("/ui/form", data={"note": "ok", "form_token": wrong}, headers=OWN_PAGE)
+        assert answer.status_code == 403, wrong
+    client.cookies.clear()
+    assert client.post("/ui/form", data=token, headers=OWN_PAGE).status_code == 403
+    assert send_form(client, "/ui/form", {"note": " "}).status_code == 422
+    assert client.post("/ui/form", json={"note": "ok"}, headers=OWN_PAGE).status_code == 415
+
+
+def test_who_may_not_send_a_form_is_not_offered_it_and_refused() -> None:
+    """By one table, for the page and for the request."""
+
+    def worker() -> Any:
+        return SimpleNamespace(settings=Settings())
+
+    def act(_worker: Any, asked: PageRequest, _form: Form) -> Done:
+        return Done(f"/ui/{asked.viewer.name}")
+
+    routes = [form_route("/ui/alarms/x", worker, act), form_route("/ui/unlisted", worker, act)]
+    for scopes, path, may in (
+        ({"report"}, "/ui/alarms/x", True),
+        ({"predict"}, "/ui/alarms/x", False),
+        ({"predict", "report", "override"}, "/ui/unlisted", False),
+        ({"admin"}, "/ui/unlisted", True),
+        (None, "/ui/unlisted", True),
+    ):
+        answer = page_client(routes, scopes).post(path, follow_redirects=False)
+        assert answer.status_code == (303 if may else 403), (scopes, path)
+        assert Viewer("maria", None if scopes is None else frozenset(scopes)).may_send(path) == may
+
+
+def test_every_form_of_a_template_has_the_token() -> None:
+    """Without a word of it in the template; one that only asks has none."""
+    template = _environment().from_string(
+        '<form class="a" method="post" action="/x"><b></form><form method="get"></form>'
+    )
+    context = request_context.begin("r")
+    assert template.render().count("<input") == 1
+    assert f'value="{token_of(context.form_secret, "anyone")}"' in template.render()
+    [cookie] = context.cookies
+    assert cookie == f"forewarn-form={context.form_secret}; Path=/; HttpOnly; SameSite=Strict"

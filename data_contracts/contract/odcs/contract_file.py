@@ -11,6 +11,7 @@ from data_contracts.contract.contract_types import (
     ALL_CHANNELS,
     EARLIEST,
     KEY_COLUMNS,
+    PARTS,
     QUALITY_SUFFIX,
     STORED_VERSION,
     TELEMETRY,
@@ -30,7 +31,7 @@ from data_contracts.errors import did_you_mean
 if TYPE_CHECKING:
     from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject
 
-KINDS = (TELEMETRY, "assets", "failures", "work_orders", "events", "predictions", "asset_graph")
+KINDS = (TELEMETRY, "assets", "failures", "work_orders", "events", "predictions", "asset_graph", *PARTS)
 _DAYS = {"d": "D", "day": "D", "days": "D"}
 # What the service promises; no batch can break it.
 _PROMISES = (
@@ -113,6 +114,8 @@ def _columns(path: Path, kind: str, table: "SchemaObject", custom: dict[str, Any
             raise invalid(path, "is for telemetry but has no asset type", "a custom property assetType")
         _check_telemetry(path, columns)
         return require_some_values(columns)
+    if kind in PARTS:
+        _check_types(path, columns, (PARTS[kind], "event_time", "known_time"), f"all {kind.replace('_', ' ')} have it")
     for column in columns:
         if column.counter or column.quality_of is not None:
             raise invalid(path, f"makes {column.name} of {kind} a counter or a quality", "such columns of telemetry")
@@ -121,12 +124,7 @@ def _columns(path: Path, kind: str, table: "SchemaObject", custom: dict[str, Any
 
 def _check_telemetry(path: Path, columns: tuple[Column, ...]) -> None:
     """Check the key columns, and that every other one is a number, or the quality of one."""
-    types = {column.name: column.type for column in columns}
-    for name in KEY_COLUMNS:
-        expected = "timestamp" if name.endswith("_time") else "string"
-        if types.get(name) != expected:
-            found = f"has no column {name}" if name not in types else f"gives {name} the type {types[name]!r}"
-            raise invalid(path, found, f"{name} with logicalType: {expected}, as all telemetry has it")
+    _check_types(path, columns, KEY_COLUMNS, "all telemetry has it")
     channels = [column.name for column in columns if column.name not in KEY_COLUMNS and column.quality_of is None]
     for column in columns:
         if column.name in channels and is_quality_column(column.name):
@@ -146,6 +144,16 @@ def _check_telemetry(path: Path, columns: tuple[Column, ...]) -> None:
             hint = did_you_mean(str(column.quality_of), channels) or "Name a channel, or * for all"
             found = f"makes {column.name} the quality of {column.quality_of!r}, which is no channel"
             raise invalid(path, found, f"one of {', '.join(channels)}", hint)
+
+
+def _check_types(path: Path, columns: tuple[Column, ...], names: tuple[str, ...], reason: str) -> None:
+    """Check that the columns are there that all rows of a kind are read by."""
+    types = {column.name: column.type for column in columns}
+    for name in names:
+        expected = "timestamp" if name.endswith("_time") else "string"
+        if types.get(name) != expected:
+            found = f"has no column {name}" if name not in types else f"gives {name} the type {types[name]!r}"
+            raise invalid(path, found, f"{name} with logicalType: {expected}, as {reason}")
 
 
 def _key(path: Path, table: "SchemaObject") -> tuple[str, ...]:

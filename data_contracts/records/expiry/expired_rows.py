@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from data_contracts.records.access.access_records import PageAction
+from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.record_types import (
     AlarmDraw,
     Answer,
@@ -24,6 +26,8 @@ _TIMES = {
     Prediction.table.name: "as_of",
     ShadowPrediction.table.name: "as_of",
     Reply.table.name: "at",
+    AlarmMark.table.name: "began",
+    PageAction.table.name: "at",
 }
 
 
@@ -35,6 +39,7 @@ class KeptUntil:
     answers: pd.Timestamp | None = None  # by when they were made
     shadow: pd.Timestamp | None = None  # by cut-off
     idempotency_keys: pd.Timestamp | None = None
+    actions: pd.Timestamp | None = None
 
 
 def expired_rows(engine: sa.Engine, until: KeptUntil, kept: Collection[tuple[str, int]]) -> dict[str, int]:
@@ -51,7 +56,7 @@ def delete_expired_rows(engine: sa.Engine, until: KeptUntil, kept: Collection[tu
 
     Besides, a prediction is kept while an outcome of its version and asset is open, if an alarm was drawn for it (the
     effect of acting is estimated from all draws), and if such a version was its shadow. Answers are kept as their
-    predictions are.
+    predictions are, and so are marks on alarms.
     """
     return {table.name: _delete(engine, table, old) for table, old in _conditions(until, kept).items()}
 
@@ -83,12 +88,23 @@ def _conditions(until: KeptUntil, kept: Collection[tuple[str, int]]) -> Mapping[
         conditions[Answer.table] = sa.and_(answer.made_at <= until.answers, free)
     if until.predictions is not None:
         free = sa.and_(_of_no(kept, prediction), _is_settled(prediction, kept))
+        conditions[AlarmMark.table] = _is_of_nothing(until.predictions, free)
         conditions[Prediction.table] = sa.and_(prediction.as_of <= until.predictions, free)
     if until.shadow is not None:
         conditions[ShadowPrediction.table] = sa.and_(shadow.as_of <= until.shadow, _of_no(kept, shadow))
     if until.idempotency_keys is not None:
         conditions[Reply.table] = Reply.table.c.at <= until.idempotency_keys
+    if until.actions is not None:
+        conditions[PageAction.table] = PageAction.table.c.at <= until.actions
     return conditions
+
+
+def _is_of_nothing(until: pd.Timestamp, free: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return whether a mark is of an alarm whose alerts are deleted, by the condition `free`, and has expired."""
+    mark, alert = AlarmMark.table.c, Prediction.table.c
+    same = [getattr(alert, name) == getattr(mark, name) for name in ("asset", "model_name")]
+    stays = sa.exists().where(alert.as_of == mark.began, *same, sa.not_(free)).correlate(AlarmMark.table)
+    return sa.and_(mark.began <= until, sa.or_(mark.expires_at.is_(None), mark.expires_at <= until), ~stays)
 
 
 def _of_no(kept: Collection[tuple[str, int]], columns: Any) -> sa.ColumnElement[bool]:

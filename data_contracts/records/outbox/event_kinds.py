@@ -3,10 +3,25 @@
 import uuid
 
 ALARM_OPENED = "alarm.opened"
+ALARM_ACKNOWLEDGED = "alarm.acknowledged"
+ALARM_SILENCED = "alarm.silenced"
+ALARM_MARK_WITHDRAWN = "alarm.mark_withdrawn"
+FINDING_REPORTED = "finding.reported"
+DATA_QUARANTINED = "data.quarantined"
 WORK_PLANNED = "work.planned"
 MODEL_PROMOTED = "model.promoted"
 DECISION_MADE = "decision.made"
-KINDS = (ALARM_OPENED, WORK_PLANNED, MODEL_PROMOTED, DECISION_MADE)
+KINDS = (
+    ALARM_OPENED,
+    ALARM_ACKNOWLEDGED,
+    ALARM_SILENCED,
+    ALARM_MARK_WITHDRAWN,
+    WORK_PLANNED,
+    FINDING_REPORTED,
+    DATA_QUARANTINED,
+    MODEL_PROMOTED,
+    DECISION_MADE,
+)
 
 # The namespace of the ids; another one would have receivers take events that they know for new ones.
 _NAMESPACE = uuid.UUID("5d1f7f0e-3c42-5b0a-9a55-8a0d8f4f6b27")

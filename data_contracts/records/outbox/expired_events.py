@@ -6,7 +6,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.records.database.storage_errors import storage_errors
-from data_contracts.records.outbox.outbox_records import DEAD, DELIVERED, Delivery, OutboxChannel, OutboxEvent
+from data_contracts.records.outbox.outbox_records import RETRYING, Delivery, OutboxChannel, OutboxEvent
 
 _AT_ONCE = 5_000  # events of a transaction: others write between two
 
@@ -43,9 +43,7 @@ def _expired(until: pd.Timestamp, channels: Mapping[str, Sequence[str]], after: 
 def _awaits(channel: str, kinds: Sequence[str]) -> "sa.ColumnElement[bool]":
     """Return the condition that a channel has begun, and an event is still to go out by it."""
     event, delivery, begun = OutboxEvent.table.c, Delivery.table.c, OutboxChannel.table.c
-    settled = sa.exists().where(
-        delivery.channel == channel, delivery.event == event.id, delivery.state.in_((DELIVERED, DEAD))
-    )
+    settled = sa.exists().where(delivery.channel == channel, delivery.event == event.id, delivery.state != RETRYING)
     later = sa.exists().where(begun.channel == channel, begun.settled < event.id)
     return sa.and_(event.kind.in_(kinds), later, ~settled)
 

@@ -36,6 +36,7 @@ class Due:
     number: int
     event: OutboxEvent
     attempts: int
+    due_at: pd.Timestamp | None = None  # when it is to be tried again; None before the first attempt
 
 
 def add_events(connection: sa.Connection, events: Sequence[OutboxEvent]) -> None:
@@ -80,6 +81,27 @@ def due_events(engine: sa.Engine, channel: str, kinds: Sequence[str], now: pd.Ti
         )
         rows = [dict(row) for row in connection.execute(query).mappings()]
     return [Due(row.pop("id"), attempts=row.pop("attempts"), event=OutboxEvent(**row)) for row in rows]
+
+
+def open_events(engine: sa.Engine, channel: str, kinds: Sequence[str], limit: int) -> list[Due]:
+    """Return the events of some kinds that are not settled, due or not, in the order of their numbers."""
+    event, delivery = OutboxEvent.table.c, Delivery.table.c
+    with storage_errors(engine), engine.connect() as connection:
+        settled = settled_number(connection, channel)
+        if settled is None:
+            return []
+        query = (
+            sa.select(OutboxEvent.table, sa.func.coalesce(delivery.attempts, 0).label("attempts"), delivery.due_at)
+            .select_from(with_delivery(channel))
+            .where(event.id > settled, event.kind.in_(kinds), is_open())
+            .order_by(event.id)
+            .limit(limit)
+        )
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+    return [
+        Due(row.pop("id"), attempts=row.pop("attempts"), due_at=row.pop("due_at"), event=OutboxEvent(**row))
+        for row in rows
+    ]
 
 
 def note_delivered(engine: sa.Engine, channel: str, due: Due, now: pd.Timestamp) -> None:
@@ -187,9 +209,16 @@ def settled_number(connection: sa.Connection, channel: str) -> int | None:
 
 
 def _note(engine: sa.Engine, delivery: Delivery) -> None:
+    note_together(engine, [delivery])
+
+
+def note_together(engine: sa.Engine, deliveries: Sequence[Delivery]) -> None:
+    """Note what became of some events, all or none."""
+    if not deliveries:
+        return
     dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
-    values = delivery.values()
-    insert = dialect.insert(Delivery.table).values(values)
-    upsert = insert.on_conflict_do_update(index_elements=["channel", "event"], set_=values)
+    insert = dialect.insert(Delivery.table)
+    changed = {name: insert.excluded[name] for name in deliveries[0].values()}
+    upsert = insert.on_conflict_do_update(index_elements=["channel", "event"], set_=changed)
     with storage_errors(engine), engine.begin() as connection:
-        connection.execute(upsert)
+        connection.execute(upsert, [delivery.values() for delivery in deliveries])

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from data_contracts.records.record_schema import Code, Instant, Record, Text
 
-RETRYING, DELIVERED, DEAD = "retrying", "delivered", "dead"
+RETRYING, DELIVERED, DEAD, SILENCED = "retrying", "delivered", "dead", "silenced"
 """The states of a delivery; an event without one has not been tried."""
 
 
@@ -46,3 +46,13 @@ class Delivery(Record, table="outbox_deliveries", indexes=(("channel", "state"),
     tried_at: pd.Timestamp  # the last time
     due_at: pd.Timestamp | None  # when it is tried again; None once it is settled
     problem: Text | None  # of the last attempt
+
+
+@dataclass(frozen=True)
+class OutboxSource(Record, table="outbox_sources"):
+    """Up to which version a table has been read for its events."""
+
+    name: Annotated[str, sa.Column(sa.String(255), primary_key=True)]  # of the table
+    version: int  # -1 before the table was there
+    at: pd.Timestamp  # when it was read
+    due_at: pd.Timestamp  # when it is read again at the earliest

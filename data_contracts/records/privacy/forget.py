@@ -11,19 +11,25 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.configuration.sqlite_urls import sqlite_file
+from data_contracts.errors import UsageError
+from data_contracts.records.access.access_records import PageAction, PageSession
+from data_contracts.records.alarm_marks.mark_records import AlarmMark
 from data_contracts.records.outbox.outbox_records import Delivery, OutboxEvent
-from data_contracts.records.record_types import Decision, ForgottenNames, MonitorRun, Promotion
+from data_contracts.records.record_types import Decision, ForgottenNames, MonitorRun, Promotion, TokenRow
 from data_contracts.records.records import insert_records, storage_errors
 from data_contracts.records.twin_records import TwinEntry
 
 FORGOTTEN: Final = "[forgotten]"
+_RENAMED: Final = "forgotten-"
 _COLUMNS: Final = (
     (Promotion.table, ("actor", "reason", "evidence")),
     (Decision.table, ("reasons", "evidence")),
     (MonitorRun.table, ("rates",)),
     (TwinEntry.table, ("actor", "reason", "rejection")),
+    (AlarmMark.table, ("actor", "reason", "withdrawn_by")),
     (OutboxEvent.table, ("data",)),
     (Delivery.table, ("problem",)),
+    (PageAction.table, ("actor", "subject")),
 )
 """The columns that people write, or that tell of what they did."""
 
@@ -43,7 +49,10 @@ class Forgetting:
 
 
 def forget_person(engine: sa.Engine, name: str, *, at: pd.Timestamp, actor: str, dry_run: bool = False) -> Forgetting:
-    """Replace a name, where it is a word of its own, in ledger, decisions, monitor runs, overrides and events."""
+    """Replace a name, where it is a word of its own, in all that people write or are named in.
+
+    A token of that name is renamed; `UsageError` if it is still valid.
+    """
     return _forget(engine, "person", [name], None, at=at, actor=actor, dry_run=dry_run)
 
 
@@ -75,6 +84,8 @@ def _forget(
             if asset is None or "asset" in table.c:
                 rows = _replace_in(connection, table, columns, asset, replace, dry_run=dry_run)
                 changed |= {table.name: rows} if rows else {}
+        if asset is None:
+            changed |= _rename_tokens(connection, names, at, dry_run=dry_run)
         done = Forgetting(subject, len(names), changed)
         if done.rows and not dry_run:
             insert_records(connection, [ForgottenNames(at, subject, asset, len(names), changed, actor)])
@@ -105,6 +116,24 @@ def _replace_in(
                 own = sa.and_(*(column == row[column.name] for column in key))
                 connection.execute(sa.update(table).where(own).values(new))
     return count
+
+
+def _rename_tokens(
+    connection: sa.Connection, names: Sequence[str], at: pd.Timestamp, *, dry_run: bool
+) -> Mapping[str, int]:
+    """Rename tokens of a person that are over, and end their sessions; UsageError if one is still good."""
+    token, lowered = TokenRow.table, [name.lower() for name in names]
+    query = sa.select(token.c.id, token.c.name, token.c.revoked_at, token.c.expires_at)
+    rows = [row for row in connection.execute(query) if row.name.lower() in lowered]
+    for row in rows:
+        if row.revoked_at is None and (row.expires_at is None or row.expires_at > at):
+            remedy = f"Run `forewarn tokens revoke {row.name}`, then this again"
+            raise UsageError(f"a token named {row.name!r} that is valid", "only such that are revoked", remedy)
+        if not dry_run:
+            connection.execute(sa.delete(PageSession.table).where(PageSession.table.c.token == row.name))
+            renamed = f"{_RENAMED}{row.id}"  # names of tokens are unique
+            connection.execute(sa.update(token).where(token.c.id == row.id).values(name=renamed))
+    return {token.name: len(rows)} if rows else {}
 
 
 def _replacement(names: Sequence[str]) -> Callable[[Any], Any]:

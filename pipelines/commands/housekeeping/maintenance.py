@@ -139,9 +139,9 @@ def forget(
 ) -> ForgetResult:
     """Remove the name of a person, or of all who changed an asset's twin, from the records.
 
-    The name becomes ``[forgotten]`` in the ledger, decisions, monitor runs and twins' logs. What was decided, when
-    and why stays, and a row tells that names were removed, by whom and when. Tables, reports and backups keep what they
-    have. Exit 1 if the records have no such name.
+    The name becomes ``[forgotten]`` in the ledger, decisions, monitor runs, twins' logs and actions by the pages. What
+    was decided, when and why stays, and a row tells that names were removed, by whom and when. Tables, reports and
+    backups keep what they have. Exit 1 if the records have no such name.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ class Replayed:
 def listed(
     channel: str,
     *,
-    state: Literal["waiting", "retrying", "delivered", "dead"] | None = None,
+    state: Literal["waiting", "retrying", "delivered", "dead", "silenced"] | None = None,
     limit: int = _MOST_LISTED,
     options: Shared = DEFAULTS,
 ) -> ListedEvents:
@@ -81,7 +81,7 @@ def listed(
     channel : str
         The channel: the name of its file in the workspace's folder channels.
     state : str, optional
-        Only those that wait, are tried again, were delivered, or are dead letters.
+        Only those that wait, are tried again, were delivered, are dead letters, or were not sent as they were silenced.
     limit : int, optional
         So many at most.
     options : Options
@@ -141,7 +141,8 @@ def deliver(
     options : Options
         The workspace and the form of the output.
     """
-    from pipelines.connectors.run_channels import deliver_all, follow_outbox
+    from pipelines.connectors.follow_channels import follow_outbox
+    from pipelines.connectors.run_channels import deliver_all
     from pipelines.terminal.stop_signals import stop_signals
 
     workspace = options.open()

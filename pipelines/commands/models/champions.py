@@ -47,15 +47,15 @@ def promote(
 
     from data_contracts.records.records import open_records
     from models.registry import promotion
+    from models.registry.promise_status import promise_status
     from models.registry.registry import Registry
-    from pipelines.evidence.promise_status import promise_status
 
     workspace = options.open()
     registry = Registry(workspace)
     name, now = model_name(workspace, model), pd.Timestamp.now("UTC")
     if refit:
         return _promote_and_refit(workspace, name, version, reason, now, unproven=unproven)
-    promised = promise_status(workspace, name, version, settings=settings_of(workspace), now=now, hidden=True)
+    promised = promise_status(workspace, name, version, budget=settings_of(workspace).drift, now=now, hidden=True)
     return promotion.promote(
         registry,
         open_records(workspace.records_url),

@@ -7,7 +7,7 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from pipelines.connectors.channel_settings import channel_names
-from pipelines.connectors.run_channels import deliver_all
+from pipelines.connectors.run_channels import deliver_in_turn
 from pipelines.flows.entry import is_transient, open_workspace_and_settings
 
 
@@ -15,7 +15,7 @@ from pipelines.flows.entry import is_transient, open_workspace_and_settings
 def deliver_by(workspace: str, channel: str) -> dict[str, Any]:
     """Send what waits by one channel; a retry sends the rest."""
     opened, _ = open_workspace_and_settings(workspace)
-    (done,) = deliver_all(opened, [channel], stopping=threading.Event()).channels
+    done = deliver_in_turn(opened, channel, stopping=threading.Event())
     log = get_run_logger()
     (log.warning if done.problem or done.withheld else log.info)("%s", done.sentence)
     return done.to_dict()

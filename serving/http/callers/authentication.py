@@ -1,14 +1,12 @@
 """Bearer tokens and their scopes: which caller may use which path."""
 
 import ipaddress
-import time
-from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
 
 import pandas as pd
 
-from data_contracts.records.tokens import Token, digest_of
+from data_contracts.records.tokens import Token
+from serving.http.callers.recent import Recent
 from serving.http.errors import FORBIDDEN, UNAUTHORIZED, ApiError
 
 OPEN_PATHS = ("/livez", "/readyz", "/healthz")
@@ -24,8 +22,6 @@ _SCOPES = {
 _SCOPES_BY_PREFIX = {"/assets/": ("predict", "report"), "/why/": ("predict", "report")}
 _TWINS, _TWIN_READERS, _TWIN_WRITERS = "/twins", ("predict", "report", "override"), ("override",)
 _READING = ("GET", "HEAD")
-_CACHE_SECONDS = 1.0
-_MAX_CACHED = 1_024
 _MAX_SECRET_LENGTH = 256
 
 
@@ -74,30 +70,27 @@ class Authenticator:
     def __init__(self, find: Callable[[str, pd.Timestamp], Token | None], clock: Callable[[], pd.Timestamp]) -> None:
         self._find = find
         self._clock = clock
-        self._valid: OrderedDict[str, tuple[Token, float]] = OrderedDict()
-        self._lock = Lock()
+        self._recent: Recent[Token] = Recent()
 
     def cached_token(self, header: str | None) -> Token | None:
         """Return the token of an ``Authorization`` header if it was valid a second ago; reads no database."""
         secret = _secret(header)
-        with self._lock:
-            token, until = self._valid.get(digest_of(secret), (None, 0.0)) if secret else (None, 0.0)
-        return token if time.monotonic() < until else None
+        return self._recent.get(secret) if secret else None
 
     def authenticate(self, header: str | None) -> Token:
         """Find the token of an ``Authorization`` header in the records; ApiError of status 401 without a valid one."""
         secret = _secret(header)
         if secret is None:
             raise _unauthorized("no token" if header is None else "something other than a bearer token")
-        token = self._find(secret, self._clock())
+        token = self.find(secret)
         if token is None:
             raise _unauthorized("a token that is unknown, revoked or expired")
-        with self._lock:
-            self._valid[digest_of(secret)] = (token, time.monotonic() + _CACHE_SECONDS)
-            self._valid.move_to_end(digest_of(secret))
-            if len(self._valid) > _MAX_CACHED:
-                self._valid.popitem(last=False)
+        self._recent.note(secret, token)
         return token
+
+    def find(self, secret: str) -> Token | None:
+        """Find a token in the records; None if it is unknown, revoked or expired."""
+        return self._find(secret, self._clock()) if len(secret) <= _MAX_SECRET_LENGTH else None
 
 
 def check_scope(token: Token, path: str, method: str) -> None:

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from serving.http.callers.authentication import tokens_needed
+from serving.http.callers.page_paths import is_page
 from serving.http.errors import FORBIDDEN, ApiError
 
 # A proxy on this machine lets others in: each of these shows one.
@@ -52,8 +53,14 @@ def _elsewhere(scope: Scope, headers: Headers) -> Iterator[str]:
         yield "a request to another host's name"
     if "origin" in headers and _authority(headers["origin"]) != host.lower():
         yield "a request with the header origin"
-    if headers.get(_FETCH_SITE, "none") not in _OWN_SITE:
+    if headers.get(_FETCH_SITE, "none") not in _OWN_SITE and not _is_followed_link(scope, headers):
         yield f"a request with the header {_FETCH_SITE}"
+
+
+def _is_followed_link(scope: Scope, headers: Headers) -> bool:
+    """Tell whether somebody on this machine follows a link to a page: where the link was learns nothing of it."""
+    is_whole_page = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return is_whole_page and scope["method"] == "GET" and is_page(scope["path"])
 
 
 def _is_local(scope: Scope) -> bool:

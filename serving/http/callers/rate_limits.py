@@ -8,14 +8,16 @@ _MAX_CALLERS = 10_000
 
 
 class RateLimit:
-    """A token bucket per caller, which holds two seconds' worth of requests; a rate of 0 is no limit.
+    """A token bucket per caller, which holds two seconds' worth of requests, or `burst`; a rate of 0 is no limit.
 
     Not thread-safe: used from the event loop only.
     """
 
-    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, per_second: float, clock: Callable[[], float] = time.monotonic, *, burst: float | None = None
+    ) -> None:
         self._rate = per_second
-        self._capacity = max(1.0, 2 * per_second)
+        self._capacity = max(1.0, 2 * per_second if burst is None else burst)
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 

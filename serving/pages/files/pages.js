@@ -13,7 +13,8 @@ function isBusy() {
 async function refresh() {
   if (isBusy()) return;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Forewarn-Refresh": "1" } });
+    if (answer.redirected) location.reload(); // the session has ended: what is shown would only grow old
     if (!answer.ok || answer.redirected) return;
     const found = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("content");
     if (found && !isBusy() && found.innerHTML !== main.innerHTML) {

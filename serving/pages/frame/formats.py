@@ -10,6 +10,7 @@ from serving.pages.frame.texts import Language, text
 NOTHING = "\u2013"
 _HOURS_A_DAY, _MINUTES_AN_HOUR = 24, 60
 _LONGEST_IN_HOURS = 48
+_FIGURES, _MOST_DECIMALS = 4, 9
 _THOUSANDS = {"en": str.maketrans("", ""), "de": str.maketrans(",.", ".,")}
 _DATE = {"en": "{:%Y-%m-%d}", "de": "{:%d.%m.%Y}"}
 
@@ -35,6 +36,16 @@ class Formats:
         return (
             NOTHING if value is None or pd.isna(value) else f"{value:,.{digits}f}".translate(_THOUSANDS[self.language])
         )
+
+    def figure(self, value: float | None) -> str:
+        """Write a measured number with four figures, or as many as its whole part has."""
+        if value is None or pd.isna(value):
+            return NOTHING
+        whole = len(f"{abs(value):.0f}") if abs(value) >= 1 else 1 - int(f"{value:e}".rpartition("e")[2])
+        digits = max(_FIGURES - whole, 0) if abs(value) >= 1 else min(_FIGURES - 2 + whole, _MOST_DECIMALS)
+        text_ = self.number(value, digits if value else 0)
+        point = "," if self.language == "de" else "."
+        return text_.rstrip("0").rstrip(point) if point in text_ else text_
 
     def percent(self, share: float | None, digits: int = 0) -> str:
         """Write a share of 1 in percent."""

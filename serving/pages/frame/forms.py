@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from serving.http.errors import FORBIDDEN, UNSUPPORTED, ApiError, unprocessable
 from serving.http.responses import read_body
+from serving.pages.frame.form_tokens import FIELD, check_form_token
 
 _MOST_BYTES, _MOST_FIELDS = 64 * 1024, 200
 _TYPE: Final = "application/x-www-form-urlencoded"
@@ -43,7 +44,10 @@ class Form:
 
 
 async def read_form(request: Request) -> Form:
-    """Read a form that one of our own pages sent; ApiError 403 if another page did, 413 or 415 for what is no form."""
+    """Read a form that one of our own pages sent; ApiError 403 if another page did, 413 or 415 for what is no form.
+
+    Told by where the browser says that it comes from, and by the token that only our page can have put into it.
+    """
     check_own_page(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
         raise ApiError(UNSUPPORTED, None, "a body of another content type", _TYPE, "Send the form from its page")
@@ -60,17 +64,22 @@ async def read_form(request: Request) -> Form:
         raise unprocessable(
             None, "a body that is no form", "fields and values", "Send the form from its page"
         ) from error
-    return Form(dict(pairs))
+    fields = dict(pairs)
+    check_form_token(fields.pop(FIELD, ""))
+    return Form(fields)
 
 
 def check_own_page(request: Request) -> None:
     """Refuse what a page of another site sends with our viewer's cookies: ApiError 403.
 
-    Browsers say where a form comes from (Fetch Metadata, W3C; RFC 6454 for the older ``Origin``); what says neither is
-    no browser's form.
+    Browsers say where a form comes from (Fetch Metadata, W3C; RFC 6454 for the older ``Origin``, which counts where
+    there is no other, as over plain HTTP); what says neither is no browser's form.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    own = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower() if origin else None
-    if own is False or (site is not None and site != "same-origin") or (own is None and site is None):
+    if site is not None:
+        is_own = site == "same-origin"
+    else:
+        is_own = origin is not None and urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    if not is_own:
         found = "a form that does not come from a page of this endpoint"
         raise ApiError(FORBIDDEN, None, found, "one that does", "Open the page again and send it from there")

@@ -2,5 +2,11 @@
 
 from typing import Final
 
-ENTRIES: Final[tuple[tuple[str, str], ...]] = ()
+ENTRIES: Final[tuple[tuple[str, str], ...]] = (
+    ("/ui/fleet", "fleet.title"),
+    ("/ui/alarms", "alarms.title"),
+    ("/ui/worklist", "worklist.title"),
+    ("/ui/models", "models.title"),
+    ("/ui/data", "data.title"),
+)
 """Paths, and the keys of the texts that name them."""

@@ -22,6 +22,7 @@ class PageRequest:
     query: Mapping[str, str]
     viewer: Viewer
     formats: Formats
+    sign_out_path: str = ""  # of the proxy where people sign in; "" if there is none
 
     def text(self, key: str, /, **values: object) -> str:
         """Return a text in the viewer's language."""
@@ -48,4 +49,5 @@ def read_page_request(request: Request, settings: Settings) -> PageRequest:
         query=dict(request.query_params),
         viewer=current_viewer(),
         formats=Formats(language, settings.time_zone, settings.currency),
+        sign_out_path=settings.sign_out_path,
     )

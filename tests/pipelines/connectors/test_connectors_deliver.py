@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from data_contracts.errors import UsageError
+from data_contracts.errors import ModelError, UsageError
+from data_contracts.ingestion.reported_work import report_work_orders
+from data_contracts.records.leases import hold_lease
 from data_contracts.records.outbox.event_kinds import ALARM_OPENED, KINDS, MODEL_PROMOTED, event_id
 from data_contracts.records.outbox.outbox import add_events, due_events, open_channel, outbox_frame, replay_events
 from data_contracts.records.outbox.outbox_records import OutboxEvent
@@ -24,7 +27,7 @@ from data_contracts.workspace import Workspace, init_workspace, open_workspace
 from pipelines.cli import app
 from pipelines.connectors.channel_settings import FOLDER, Channel, read_channel
 from pipelines.connectors.deliver import DeliverResult, deliver
-from pipelines.connectors.run_channels import deliver_all
+from pipelines.connectors.run_channels import deliver_all, deliver_in_turn
 from pipelines.connectors.webhook import open_webhook
 from pipelines.terminal.stop_signals import StopFlag
 from tests.pipelines.connectors.webhook_receiver import Receiver, Request, running_receiver
@@ -97,14 +100,28 @@ def test_an_event_arrives_as_a_signed_cloud_event(workspace: Workspace, receiver
 
 
 def test_a_receiver_that_is_down_gets_everything_in_order_afterwards(workspace: Workspace, receiver: Receiver) -> None:
-    """For an hour it answers 503: few attempts are made, nothing is given up, and then each event arrives once."""
-    records = write_events(workspace, *("m1", "m2", "m3", "m4", "m5") * 4)
+    """For an hour nobody listens, and then it answers 503: few attempts are made, none is given up, each arrives once.
+
+    Events that are written meanwhile wait behind those of before.
+    """
+    records = write_events(workspace, *("m1", "m2", "m3", "m4", "m5") * 2)
     receiver.answer = lambda _: (503, {"retry-after": "240"})
-    now, tried = T, 0
+    now, tried, half = T, 0, T + pd.Timedelta(minutes=30)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # nobody else takes the port, and nobody listens on it
+        write_channel(workspace, f'url = "http://127.0.0.1:{held.getsockname()[1]}/"')
+        while now < half:
+            tried += run(workspace, now).retrying
+            now += pd.Timedelta(minutes=2)
+    assert tried < 5 * 16
+    assert outbox_frame(records, "eam", state="retrying")["problem"].str.startswith("ConnectError").all()
+    write_channel(workspace, f'url = "{receiver.url}"')
+    write_events(workspace, *("m1", "m2", "m3", "m4", "m5") * 4)  # ten of them are there already
+    tried = 0
     while now < T + pd.Timedelta(hours=1):
         tried += run(workspace, now).retrying
         now += pd.Timedelta(minutes=2)
-    assert len(receiver.refused) == tried < 5 * 16
+    assert 0 < len(receiver.refused) == tried < 5 * 16
     assert set(outbox_frame(records, "eam")["state"]) == {"waiting", "retrying"}
     receiver.answer = lambda _: (200, {})
     while due_events(records, "eam", KINDS, now + pd.Timedelta(minutes=5), 1):
@@ -162,6 +179,30 @@ def test_a_copy_tells_nobody_until_it_takes_over(
     assert forewarn(capsys, "outbox", "deliver", *words)["channels"][0]["delivered"] == 1
     assert deliver_all(workspace, None, stopping=StopFlag()).channels[0].delivered == 1, "the original goes on"
     assert len({each.event["id"] for each in receiver.taken}) == 1
+
+
+def test_a_finding_goes_out(workspace: Workspace, receiver: Receiver) -> None:
+    """Nothing but the table has it: whoever delivers finds it there, once."""
+    deliver_all(workspace, None, stopping=StopFlag())
+    now = pd.Timestamp.now("UTC").as_unit("us")
+    work = {"work_order_id": "w1", "asset": "m1", "event_time": now, "known_time": now, "kind": "inspection"}
+    report = {**work, "component": None, "finding": "no_fault_found", "prompted_by": "alarm", "prediction_id": None}
+    report_work_orders(workspace, pd.DataFrame([report]), now=now)
+    for _ in range(2):
+        deliver_all(workspace, None, stopping=StopFlag())
+    ((kind, finding),) = [(each.event["type"], each.event["data"]["finding"]) for each in receiver.taken]
+    assert (kind, finding) == ("forewarn.finding.reported", "no_fault_found")
+
+
+def test_a_channel_that_is_being_delivered_by_is_left_to_who_does(workspace: Workspace, receiver: Receiver) -> None:
+    """A command says so and ends with 1; a flow, which comes again, goes on."""
+    records = write_events(workspace, "m1")
+    with hold_lease(records, "deliver/eam", "delivery by eam"):
+        with pytest.raises(ModelError, match="under way"):
+            deliver_all(workspace, None, stopping=StopFlag())
+        assert "under way" in deliver_in_turn(workspace, "eam", stopping=StopFlag()).problem
+    assert receiver.taken == []
+    assert deliver_in_turn(workspace, "eam", stopping=StopFlag()).delivered == 1
 
 
 def forewarn(capsys: pytest.CaptureFixture[str], *words: str, exit_status: int = 0) -> dict[str, Any]:

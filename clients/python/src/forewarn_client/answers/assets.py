@@ -99,6 +99,7 @@ class WorkRecord(TypedDict):
     finding: str | None
     prompted_by: str | None
     prediction_id: str | None
+    note: str | None
 
 
 class HistoryAnswer(TypedDict):

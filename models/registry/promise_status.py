@@ -8,6 +8,7 @@ import pandas as pd
 
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
+from models.monitoring.budget import Budget
 from models.monitoring.detection_chance import LOOKS, chance_to_see
 from models.monitoring.provisional import provisional
 from models.outcomes.error_rates import ErrorRates, as_json
@@ -17,7 +18,6 @@ from models.promises.limits import harmful, limit
 from models.promises.reference_rates import FALSE, MISSED, ReferenceRates
 from models.registry.promises import read_promises
 from models.registry.registry import Registry
-from pipelines.settings.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def promise_status(
     name: str,
     version: int,
     *,
-    settings: Settings,
+    budget: Budget,
     now: pd.Timestamp,
     comparison: Mapping[str, Any] | None = None,
     hidden: bool = False,
@@ -135,25 +135,25 @@ def promise_status(
     """
     registry = Registry(workspace)
     ledger = read_promises(registry, open_records(workspace.records_url), name)
-    binding = ledger.binding(version, certainty=settings.drift.certainty, now=now, comparison=comparison)
-    status = describe_promise(binding, settings)
+    binding = ledger.binding(version, certainty=budget.certainty, now=now, comparison=comparison)
+    status = describe_promise(binding, budget)
     if not hidden or not status.looser:
         return status
-    return _with_hidden(status, read_reference(registry.tags(name, version)), settings)
+    return _with_hidden(status, read_reference(registry.tags(name, version)), budget)
 
 
-def settle(status: PromiseStatus, rates: ReferenceRates | None, settings: Settings) -> PromiseStatus:
+def settle(status: PromiseStatus, rates: ReferenceRates | None, budget: Budget) -> PromiseStatus:
     """Return the status once a provisional promise may have been made tighter by the champion's own outcomes."""
     before = status.binding.rates
     if rates is None or rates == before:
         return status
     settled = tuple(rate for rate in (MISSED, FALSE) if rates.place_of(rate) != before.place_of(rate))
-    return replace(describe_promise(replace(status.binding, rates=rates), settings), settled=settled)
+    return replace(describe_promise(replace(status.binding, rates=rates), budget), settled=settled)
 
 
-def describe_promise(binding: BindingPromise, settings: Settings) -> PromiseStatus:
+def describe_promise(binding: BindingPromise, budget: Budget) -> PromiseStatus:
     """Return the limits of a promise."""
-    certainty = settings.drift.certainty
+    certainty = budget.certainty
     promised = [rate for rate in (MISSED, FALSE) if binding.rates.rate(rate).of]
     limits = {rate: limit(binding.rates, rate, certainty) for rate in promised}
     return PromiseStatus(
@@ -161,14 +161,14 @@ def describe_promise(binding: BindingPromise, settings: Settings) -> PromiseStat
         limits,
         {rate: limit(binding.own, rate, certainty) for rate in (MISSED, FALSE) if binding.own.rate(rate).of},
         {rate: harmful(limits[rate], rate, certainty) for rate in promised},
-        tuple(rate for rate in promised if provisional(binding.rates, rate, settings.drift.promise_events)),
+        tuple(rate for rate in promised if provisional(binding.rates, rate, budget.promise_events)),
     )
 
 
-def _with_hidden(status: PromiseStatus, evaluated: ErrorRates | None, settings: Settings) -> PromiseStatus:
+def _with_hidden(status: PromiseStatus, evaluated: ErrorRates | None, budget: Budget) -> PromiseStatus:
     if evaluated is None or evaluated.end <= evaluated.start:
         return status
-    binding, looks = status.binding, (evaluated.end - evaluated.start) / settings.drift.every
+    binding, looks = status.binding, (evaluated.end - evaluated.start) / budget.every
     found = []
     for rate in status.looser:
         amount = getattr(evaluated, rate).of
@@ -176,7 +176,7 @@ def _with_hidden(status: PromiseStatus, evaluated: ErrorRates | None, settings: 
             continue
         true = status.own_limits[rate]
         chances = [
-            chance_to_see(rates, rate, true, budget=settings.drift, per_look=amount / looks)
+            chance_to_see(rates, rate, true, budget=budget, per_look=amount / looks)
             for rates in (binding.own, binding.rates)
         ]
         found.append(Hidden(rate, true, LOOKS, *chances))

@@ -1,0 +1,357 @@
+"""What a way of ordering spare parts costs: alarms and experience, experience alone (TSB, Croston), a fixed stock.
+
+    python benchmarks/spare_parts.py --replays replays/ --peer-python OTHER/bin/python
+
+Simulates three kinds of fleet, several of each. A champion is trained on the first days, as `forewarn train` does, and
+then predicts every morning what is known by then; mechanics act on none of it, so that every policy meets the same
+failures. Each policy orders every morning, or every week, by what is known then, and is replayed against the failures
+that came. Differences are paired by fleet, with intervals of Student's t over the fleets of a kind. The replays are
+kept in a folder, and read from it the next time. TSB and Croston of statsforecast run in an environment of their own,
+as it needs an older pandas; without --peer-python Croston is left out.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from data_contracts.contract.contract import empty_table
+from data_contracts.tables.history import FRAMES, History
+from models.artifact.scoring import score
+from models.experiment.experiment_file import load_experiment
+from models.parts.catalogue import SparePart
+from models.parts.demand import Demand, UnpredictedUse, demand_within
+from models.parts.intermittent import IntermittentRate, tsb_rate
+from models.parts.open_alarms import OpenAlarm, Watched
+from models.parts.orders.order_terms import OrderTerms
+from models.parts.orders.part_demand import Fleet as KnownFleet
+from models.parts.orders.part_demand import part_demand
+from models.parts.past_use import known_repairs, mode_share, weekly_counts
+from models.parts.replay import Replayed, replay
+from models.parts.stocking import PartTerms, Stock
+from models.parts.watching import FEWEST_FAILURES, WatchingModel
+from models.planning.worklist_costs import Risk
+from models.training.training import train
+from pipelines.fleet.plant import wear
+from pipelines.fleet.plant.channels import CHANNELS
+from pipelines.fleet.plant.machines import ASSET_TYPE
+from pipelines.fleet.scenario import make_scenario
+from pipelines.fleet.simulation import Fleet
+
+DAY = pd.Timedelta(days=1)
+START = pd.Timestamp("2025-01-01T06:00Z").as_unit("us")
+EXPERIMENT = Path(__file__).parents[1] / "pipelines" / "experiments" / "fleet.toml"
+MACHINES, TRAINING, TEST, HELD_OUT = 60, 120, 240, 30
+KINDS = ("as usual", "process change", "quick wear")
+CHANGE = TRAINING + 60
+LATE = 3  # last days, whose failures may not be reported yet
+MEMORY = OrderTerms().memory
+HOUR_COST, EXPRESS_HOURS = 1_000.0, 8.0
+PRICES = {"spindle_bearing": 4_000.0, "coolant_pump": 1_500.0, "axis_drive": 9_000.0}
+CASES = ((3.0, 1.0), (7.0, 1.0), (21.0, 7.0))  # days of lead time and of review
+PEER = """
+import json, sys
+import numpy as np
+from statsforecast.models import CrostonClassic, TSB
+asked = json.load(sys.stdin)
+rates = []
+for series in asked["series"]:
+    y = np.array(series, dtype=np.float64)
+    croston = CrostonClassic().forecast(y=y, h=1)["mean"][0]
+    tsb = TSB(alpha_d=asked["alpha"], alpha_p=asked["alpha"]).forecast(y=y, h=1)["mean"][0]
+    rates.append([float(croston), float(tsb)])
+json.dump(rates, sys.stdout)
+"""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What was predicted and what came of one fleet; times in days after the start."""
+
+    kind: str
+    seed: int
+    horizon_days: float
+    missed: float  # by the evaluation on the held-out days
+    alarms: list[list[tuple[str, float]]]  # by day of the test: the assets with an alert, and their probability
+    everybody: list[float]  # by day, the sum of all machines' probabilities
+    failures: list[dict[str, Any]]  # failure_id, asset, event and known (days), mode
+    assets: list[str]
+
+
+def simulate(kind: str, seed: int) -> dict[str, pd.DataFrame]:
+    """Let a fleet run without anybody acting on alarms; return its tables."""
+    usual = wear.MODES
+    if kind == "quick wear":
+        # Bearings live half as long, and go from the first damage to the failure in half the time.
+        bearing = replace(
+            usual[0], life_hours=usual[0].life_hours / 2, degradation_hours=usual[0].degradation_hours / 2
+        )
+        wear.MODES = (bearing, *usual[1:])
+    try:
+        days = TRAINING + TEST
+        scenario = make_scenario("process_change", CHANGE) if kind == "process change" else make_scenario("none", days)
+        batch = Fleet(seed, MACHINES, start=START, scenario=scenario).advance(START + days * DAY)
+    finally:
+        wear.MODES = usual
+    return {name: getattr(batch, name) for name in FRAMES}
+
+
+def predicted(kind: str, seed: int) -> Replay:
+    """Simulate, train on what was known by the first day of the test, and predict each of its mornings."""
+    history = History(ASSET_TYPE, tuple(CHANNELS), **simulate(kind, seed))
+    begins = START + TRAINING * DAY
+    test_start = (begins - HELD_OUT * DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
+    experiment = load_experiment(EXPERIMENT, [f"split.test_start={test_start}", "estimator.calibration=sigmoid"])
+    trained = train(experiment, history.as_of(begins), known_until=begins)
+    assets = sorted(history.assets["asset"].unique())
+    mornings = [begins + day * DAY for day in range(TEST)]
+    grid = pd.DataFrame(
+        {"asset": assets * TEST, "as_of": np.repeat(pd.DatetimeIndex(mornings).as_unit("us"), len(assets))}
+    )
+    scores = score(trained.artifact, history, _sending(history, grid))
+    scores = scores[scores["reason"].isna()]
+    by_day = dict(iter(scores.groupby("as_of")))
+    rows = [by_day.get(at, scores.iloc[:0]) for at in mornings]
+    alarms = [
+        list(zip(own["asset"][own["alert"]], own["probability"][own["alert"]].round(6), strict=True)) for own in rows
+    ]
+    rates = trained.evaluation.reference
+    if rates is None:
+        raise SystemExit(f"the champion of {kind} {seed} raises no alarms")
+    return Replay(
+        kind=kind,
+        seed=seed,
+        horizon_days=experiment.purge / DAY,
+        missed=(rates.missed.count + 0.5) / (rates.missed.of + 1),
+        alarms=alarms,
+        everybody=[float(own["probability"].sum()) for own in rows],
+        failures=_in_days(history.failures),
+        assets=assets,
+    )
+
+
+def _sending(history: History, grid: pd.DataFrame) -> pd.DataFrame:
+    """Keep the mornings of machines with a reading in the six hours before: the others stand."""
+    last = history.telemetry[["asset", "event_time"]].sort_values("event_time")
+    joined = pd.merge_asof(grid.sort_values("as_of"), last, left_on="as_of", right_on="event_time", by="asset")
+    running = joined[(joined["as_of"] - joined["event_time"]) <= pd.Timedelta(hours=6)]
+    return running[["asset", "as_of"]].sort_values(["as_of", "asset"], ignore_index=True)
+
+
+def _in_days(failures: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = failures[["failure_id", "asset", "mode"]].assign(
+        event=(failures["event_time"] - START) / DAY, known=(failures["known_time"] - START) / DAY
+    )
+    return rows.to_dict("records")
+
+
+class Known:
+    """What is known of a fleet each morning of the test, as `forewarn parts` gathers it."""
+
+    def __init__(self, played: Replay) -> None:
+        self.played = played
+        self.failures = pd.DataFrame(played.failures)
+        for name in ("event", "known"):
+            self.failures[f"{name}_time"] = START + pd.to_timedelta(self.failures[name].round(6), unit="D").dt.as_unit(
+                "us"
+            )
+        self._orders, self._mornings = empty_table("work_orders"), dict[int, KnownFleet]()
+        self._alerts = pd.DataFrame(
+            [(asset, TRAINING + day) for day, own in enumerate(played.alarms) for asset, _ in own],
+            columns=["asset", "day"],
+        )
+        assets = pd.DataFrame({"asset": played.assets, "asset_type": ASSET_TYPE, "model": "", "plant": ""})
+        self.assets = assets.astype({"asset": "str"})
+
+    def needed(self, mode: str, begins: int, ends: int) -> list[int]:
+        """Return how many of a mode's part were needed on each day."""
+        days = self.failures.loc[self.failures["mode"] == mode, "event"].to_numpy() // 1
+        return [int((days == day).sum()) for day in range(begins, ends)]
+
+    def weekly(self, mode: str, day: int) -> list[float]:
+        """Return the known failures of a mode in the whole weeks up to a morning."""
+        at = START + day * DAY
+        repairs = self.fleet(day).repairs
+        own = repairs.loc[repairs["mode"] == mode, "event_time"]
+        return list(weekly_counts(own, since=START, as_of=at).tolist())
+
+    def fleet(self, day: int) -> KnownFleet:
+        """Return what is known in the morning of a day after the start."""
+        if day not in self._mornings:
+            self._mornings[day] = self._morning(day)
+        return self._mornings[day]
+
+    def _morning(self, day: int) -> KnownFleet:
+        at, played = START + day * DAY, self.played
+        model = WatchingModel("fleet-failure", 1, ASSET_TYPE, None, played.horizon_days * DAY, *self._missed(day))
+        hours = 24.0 * played.horizon_days
+        alarms = [OpenAlarm(asset, at, Risk(at, (hours,), (p,))) for asset, p in played.alarms[day - TRAINING]]
+        watched = Watched(model, tuple(alarms), model.claim, at)
+        repairs = known_repairs(self.failures, self._orders, at)
+        return KnownFleet(at, self.assets, repairs, START, (watched,), {ASSET_TYPE: ASSET_TYPE})
+
+    def _missed(self, day: int) -> tuple[float, int]:
+        """Return the share of missed failures as the ledger would have it: once ten have matured, else as promised."""
+        horizon = self.played.horizon_days
+        mature = self.failures[(self.failures["known"] <= day) & (self.failures["event"] + horizon <= day)]
+        mature = mature[mature["event"] >= TRAINING + horizon]
+        if len(mature) < FEWEST_FAILURES:
+            return self.played.missed, 0
+        pairs = mature[["asset", "event"]].reset_index().merge(self._alerts, on="asset")
+        caught = pairs[(pairs["day"] < pairs["event"]) & (pairs["day"] >= pairs["event"] - horizon)]["index"].nunique()
+        return (len(mature) - caught + 0.5) / (len(mature) + 1), len(mature)
+
+
+Demands = Callable[[int], Demand]
+"""The demand that a policy foresees on a day after the start."""
+
+
+def policies(known: Known, mode: str, lead: float, review: float, croston: Mapping[int, float]) -> dict[str, Demands]:
+    """Return the policies that foresee a demand, by name."""
+    days = lead + review
+    part = SparePart(mode, mode, frozenset([mode]), quantity=1, lead_days=lead)
+    terms = OrderTerms(review=pd.Timedelta(days=review), memory=MEMORY)
+
+    def ours(day: int) -> Demand:
+        demand, _ = part_demand(part, known.assets, known.fleet(day), terms)
+        if demand is None:
+            raise SystemExit("a part with a lead time has a demand")
+        return demand.demand
+
+    def everybody(day: int) -> Demand:
+        horizon, repairs = known.played.horizon_days, known.fleet(day).repairs
+        share, _ = mode_share(repairs, known.played.assets, [mode])
+        soon = (share or 0.0) * known.played.everybody[day - TRAINING] * min(1.0, days / horizon)
+        later = _tsb(known, mode, day) / 7 * max(0.0, days - horizon)
+        return demand_within(days, [], UnpredictedUse((soon + later) / days))
+
+    found: dict[str, Demands] = {
+        "alarms": ours,
+        "all probabilities": everybody,
+        "TSB": lambda day: demand_within(days, [], UnpredictedUse(_tsb(known, mode, day) / 7)),
+    }
+    if croston:
+        found["Croston"] = lambda day: demand_within(days, [], UnpredictedUse(croston[day] / 7))
+    return found
+
+
+def _tsb(known: Known, mode: str, day: int) -> float:
+    return tsb_rate(np.array(known.weekly(mode, day)), MEMORY, MEMORY).per_period
+
+
+def costs_of(known: Known, croston: Mapping[tuple[str, int], float]) -> Iterator[dict[str, Any]]:
+    """Yield what each policy costs for each part and case."""
+    for lead, review in CASES:
+        for mode, price in PRICES.items():
+            terms = PartTerms(mode, price, lead, HOUR_COST * EXPRESS_HOURS, review_days=review)
+            own = {day: rate for (of, day), rate in croston.items() if of == mode}
+            demands = known.needed(mode, TRAINING, TRAINING + TEST - LATE)
+            best = _best_fixed(known.needed(mode, 0, TRAINING), terms)
+            levels = {
+                name: {
+                    day: demand(TRAINING + day).quantile(terms.service_level)
+                    for day in range(0, len(demands), round(review))
+                }
+                for name, demand in policies(known, mode, lead, review, own).items()
+            }
+            levels["fixed"] = dict.fromkeys(range(len(demands)), best)
+            initial = Stock(levels["TSB"][0])
+            for name, by_day in levels.items():
+                played = replay(demands, by_day.__getitem__, terms, initial=initial)
+                yield _row(known.played, name, lead, review, mode, played)
+
+
+def _best_fixed(demands: Sequence[int], terms: PartTerms) -> int:
+    """Return the level that would have cost least in the training."""
+    costs = [replay(demands, lambda _day, at=level: at, terms, initial=Stock(level)).cost for level in range(30)]
+    return int(np.argmin(costs))
+
+
+def _row(played: Replay, name: str, lead: float, review: float, mode: str, came: Replayed) -> dict[str, Any]:
+    figures = {"cost": came.cost, "short": came.short, "needed": came.needed, "stock": came.mean_stock}
+    what = {"kind": played.kind, "seed": played.seed, "lead": lead, "review": review, "part": mode, "policy": name}
+    return {**what, **figures}
+
+
+def peer_rates(python: str, known: Sequence[Known]) -> tuple[dict[tuple[int, str, int], float], float]:
+    """Return Croston's rate a week by fleet, part and day, and how far our TSB is from theirs at most."""
+    days = range(TRAINING, TRAINING + TEST - LATE)
+    places = [(number, mode, day) for number in range(len(known)) for mode in PRICES for day in days]
+    series = [known[number].weekly(mode, day) for number, mode, day in places]
+    asked = json.dumps({"series": series, "alpha": MEMORY})
+    done = subprocess.run([python, "-c", PEER], input=asked, capture_output=True, text=True, check=True)
+    rates = json.loads(done.stdout)
+    furthest = max(abs(_begun_as_theirs(one) - tsb) for one, (_, tsb) in zip(series, rates, strict=True))
+    return {place: croston for place, (croston, _) in zip(places, rates, strict=True)}, furthest
+
+
+def _begun_as_theirs(series: Sequence[float]) -> float:
+    """Return our TSB with the state that statsforecast begins with: the first period, and the first demand."""
+    demands = np.array(series)
+    positive = demands[demands > 0]
+    if not len(positive):
+        return 0.0
+    start = IntermittentRate(float(demands[0] > 0), float(positive[0]))
+    return tsb_rate(demands, MEMORY, MEMORY, start=start).per_period
+
+
+def report(rows: pd.DataFrame) -> Iterator[str]:
+    """Say what each policy costs by kind and case, and how much more than ours."""
+    for (kind, lead, review), own in rows.groupby(["kind", "lead", "review"], sort=False):
+        fleets = own["seed"].nunique()
+        yield f"\n{kind}, {lead:g} days of lead time, reviewed every {review:g}: {fleets} fleets of {MACHINES} machines"
+        by_fleet = own.groupby(["policy", "seed"], sort=False)[["cost", "short", "needed", "stock"]].sum()
+        for name, part in by_fleet.groupby("policy", sort=False):
+            mean = part.mean()
+            extra = (part["cost"].droplevel("policy") - by_fleet.loc["alarms", "cost"]).to_numpy()
+            half = stats.t.ppf(0.975, fleets - 1) * extra.std(ddof=1) / np.sqrt(fleets) if fleets > 1 else np.nan
+            low, high = extra.mean() - half, extra.mean() + half
+            beside = "" if name == "alarms" else f"  {extra.mean():+9,.0f} ({low:+,.0f} to {high:+,.0f})"
+            short = f"{mean['short']:5.2f} of {mean['needed']:5.1f} short"
+            yield f"{name:18} {mean['cost']:9,.0f}  {short}  {mean['stock']:5.2f} in stock{beside}"
+
+
+def replays(options: argparse.Namespace) -> Iterator[Replay]:
+    """Yield the replay of each fleet, from its file where there is one."""
+    options.replays.mkdir(parents=True, exist_ok=True)
+    for kind in KINDS:
+        for seed in options.seeds:
+            file = options.replays / f"{kind.replace(' ', '-')}-{seed}.json"
+            if not file.exists():
+                played = predicted(kind, seed)
+                file.write_text(json.dumps(vars(played)))
+                sys.stderr.write(f"{kind} {seed}: {len(played.failures)} failures, {played.missed:.2f} missed\n")
+            yield Replay(**json.loads(file.read_text()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[41, 42, 43, 44, 45, 46])
+    parser.add_argument("--replays", type=Path, required=True, help="the folder that replays are kept in")
+    parser.add_argument("--peer-python", help="the Python of an environment with statsforecast")
+    options = parser.parse_args()
+    known = [Known(played) for played in replays(options)]
+    croston: dict[tuple[int, str, int], float] = {}
+    if options.peer_python:
+        croston, furthest = peer_rates(options.peer_python, known)
+        sys.stdout.write(
+            f"our TSB is at most {furthest:.1e} a week from statsforecast's, begun alike, of {len(croston)} series\n"
+        )
+    rows = []
+    for number, each in enumerate(known):
+        own = {(mode, day): rate for (of, mode, day), rate in croston.items() if of == number}
+        rows += list(costs_of(each, own))
+    for line in report(pd.DataFrame(rows)):
+        sys.stdout.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    main()

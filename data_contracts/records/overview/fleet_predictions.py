@@ -1,0 +1,120 @@
+"""Predictions of all machines at once: the newest of each, by each model, recent alerts, and how they went."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import sqlalchemy as sa
+
+from data_contracts.records.asset_records import newest_first, newest_of_each_asset, stepped
+from data_contracts.records.database.storage_errors import storage_errors
+from data_contracts.records.database.value_lists import of_few_lengths
+from data_contracts.records.record_types import AlarmDraw, Prediction
+from data_contracts.records.records import read_frame
+
+_PREDICTIONS = Prediction.table
+_ASSETS_PER_STATEMENT = 4_000
+
+
+@dataclass(frozen=True)
+class AnsweringModel:
+    """A model that has predicted: its newest cut-off, and an asset that was predicted for then."""
+
+    name: str
+    as_of: pd.Timestamp
+    asset: str
+
+
+def answering_models(engine: sa.Engine, *, until: pd.Timestamp) -> list[AnsweringModel]:
+    """Return the models that have predicted for a cut-off up to a time, by name, from the index alone."""
+    table, names = _PREDICTIONS.c, stepped(_PREDICTIONS.c.model_name)
+    newest = (
+        sa.select(table.prediction_id)
+        .where(table.model_name == names.c.value, table.as_of <= until)
+        .order_by(table.as_of.desc())
+        .limit(1)
+        .correlate(names)
+        .scalar_subquery()
+    )
+    chosen = sa.select(newest.label("prediction_id")).select_from(names).where(names.c.value.is_not(None)).subquery()
+    query = sa.select(table.model_name, table.as_of, table.asset)
+    query = query.join(chosen, table.prediction_id == chosen.c.prediction_id).order_by(table.model_name)
+    with storage_errors(engine), engine.connect() as connection:
+        return [AnsweringModel(*row) for row in connection.execute(query).tuples()]
+
+
+def newest_of_assets(engine: sa.Engine, *, until: pd.Timestamp) -> pd.DataFrame:
+    """Read each asset's newest prediction by any model with ``as_of <= until``, by asset; with `held_back`."""
+    return read_frame(engine, _with_draws(newest_of_each_asset(_PREDICTIONS.c.as_of <= until)))
+
+
+def newest_of_model(
+    engine: sa.Engine, model_name: str, assets: Sequence[str], *, since: pd.Timestamp, until: pd.Timestamp
+) -> pd.DataFrame:
+    """Read the newest prediction by one model of each of some assets, as `newest_of_assets` does."""
+    table = _PREDICTIONS.c
+    # As an expression, so that no database prefers the index of a model's cut-offs, which holds those of all assets.
+    of_model = sa.func.coalesce(table.model_name, "") == model_name
+    within = (of_model, table.as_of.between(since, until))
+    parts = [_with_draws(newest_of_each_asset(*within, among=some)) for some in _blocks(assets)]
+    frames = [read_frame(engine, part) for part in parts]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def newest_of_asset(engine: sa.Engine, asset: str, models: Sequence[str], *, until: pd.Timestamp) -> pd.DataFrame:
+    """Read an asset's newest prediction by each of some models, as `newest_of_assets` does."""
+    table = _PREDICTIONS.c
+    own = sa.select(_PREDICTIONS).where(table.asset == asset, table.as_of <= until)
+    newest = [_with_draws(own.where(table.model_name == name).order_by(*newest_first()).limit(1)) for name in models]
+    frames = [frame for each in newest if len(frame := read_frame(engine, each))]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def recent_alerts(
+    engine: sa.Engine, models: Sequence[str], *, since: pd.Timestamp, until: pd.Timestamp, asset: str | None = None
+) -> pd.DataFrame:
+    """Read the alerts of models with ``since < as_of <= until``, all or one asset's, by model, asset and cut-off.
+
+    Columns model_name, asset, as_of, lead_s, horizon_s, prediction_id and held_back.
+    """
+    table = _PREDICTIONS.c
+    # One asset's are found by its own index: as an expression, so that no database prefers that of the model's alerts.
+    model = table.model_name if asset is None else sa.func.coalesce(table.model_name, "")
+    query = (
+        sa.select(
+            *(table.model_name, table.asset, table.as_of, table.lead_s, table.horizon_s, table.prediction_id),
+            _held_back(),
+        )
+        .select_from(_PREDICTIONS.outerjoin(AlarmDraw.table, table.prediction_id == AlarmDraw.table.c.prediction_id))
+        .where(model.in_(of_few_lengths(models)), table.alert, table.as_of > since, table.as_of <= until)
+    )
+    if asset is not None:
+        query = query.where(table.asset == asset)
+    return read_frame(engine, query.order_by(table.model_name, table.asset, table.as_of))
+
+
+def courses(engine: sa.Engine, assets: Sequence[str], *, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """Read how the predictions of some assets went, with ``since < as_of <= until``, by asset, model and cut-off.
+
+    Columns prediction_id, asset, model_name, as_of, probability, remaining_life_h and threshold.
+    """
+    table = _PREDICTIONS.c
+    names = ("prediction_id", "asset", "model_name", "as_of", "probability", "remaining_life_h", "threshold")
+    span = sa.select(*(table[name] for name in names)).where(table.as_of > since, table.as_of <= until)
+    ordered = span.order_by(table.asset, table.model_name, table.as_of)
+    frames = [read_frame(engine, ordered.where(table.asset.in_(some))) for some in _blocks(assets)]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _with_draws(newest: sa.Select[tuple[object, ...]]) -> sa.Select[tuple[object, ...]]:
+    own = _PREDICTIONS.c.prediction_id == AlarmDraw.table.c.prediction_id
+    return newest.add_columns(_held_back()).outerjoin(AlarmDraw.table, own)
+
+
+def _held_back() -> sa.Label[bool]:
+    return sa.func.coalesce(AlarmDraw.table.c.held_back, sa.false(), type_=sa.Boolean).label("held_back")
+
+
+def _blocks(assets: Sequence[str]) -> list[Sequence[str]]:
+    starts = range(0, len(assets), _ASSETS_PER_STATEMENT)
+    return [of_few_lengths(assets[first : first + _ASSETS_PER_STATEMENT]) for first in starts]

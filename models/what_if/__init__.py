@@ -1,0 +1,1 @@
+"""What if: another threshold, horizon, crew, inspection interval, stock or model, beside what is done today."""

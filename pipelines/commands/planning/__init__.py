@@ -1,0 +1,1 @@
+"""The commands about planning and what it is worth."""

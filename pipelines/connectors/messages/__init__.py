@@ -1,0 +1,1 @@
+"""Messages to people: by e-mail or chat, in their language, when they may be disturbed, one for several events."""

@@ -1,0 +1,113 @@
+"""Delivery of what waits by a channel to people: held while they are not to be disturbed, then as one message.
+
+An alarm is opened once, so its message is one. Those of machines that somebody has silenced go to nobody.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from data_contracts.records.alarm_marks.marks import active_silences
+from data_contracts.records.outbox.event_kinds import ALARM_OPENED
+from data_contracts.records.outbox.outbox import Due, forget_settled, note_together, open_channel, open_events
+from data_contracts.records.outbox.outbox_records import DEAD, DELIVERED, RETRYING, SILENCED, Delivery
+from pipelines.connectors.channel_settings import Channel, MessageSection
+from pipelines.connectors.deliver import DeliverResult, Records, Stop, pause_after
+from pipelines.connectors.messages.addresses import Addresses, Reached, open_addresses
+from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_length
+from pipelines.connectors.messages.wording import Wording, open_wording
+
+_MOST = 1_000  # events of a message
+
+
+@dataclass(frozen=True)
+class People:
+    """Who is told, in which words."""
+
+    section: MessageSection
+    addresses: Addresses
+    wording: Wording
+
+
+def open_people(section: MessageSection, root: Path, endpoint: str, reached: Reached) -> People:
+    """Read addresses and template; `endpoint` is the address of the pages that messages link to."""
+    return People(section, open_addresses(section, root, reached), open_wording(section, root, endpoint))
+
+
+def deliver_messages(
+    records: Records,
+    name: str,
+    channel: Channel,
+    people: People,
+    kinds: Sequence[str],
+    *,
+    clock: Callable[[], pd.Timestamp],
+    stopping: Stop,
+) -> DeliverResult:
+    """Send what waits by a channel as one message, unless it is held; that is for all of it, so that order is kept."""
+    now = clock()
+    open_channel(records, name, now)
+    waiting = open_events(records, name, kinds, _MOST)
+    silenced = _silenced(records, waiting, now)
+    note_together(
+        records, [_note(name, due, now, SILENCED, silenced[due.number]) for due in waiting if due.number in silenced]
+    )
+    waiting = [due for due in waiting if due.number not in silenced]
+    done = DeliverResult(name, silenced=len(silenced))
+    if waiting and (stopping.is_set() or _is_held(waiting, people.section, now)):
+        done = DeliverResult(name, silenced=len(silenced), held=len(waiting))
+    elif waiting:
+        problem = people.addresses.send(waiting, people.wording.write)
+        # Patience begins when it could be sent at all.
+        patience = channel.give_up_after + quiet_length(people.section.quiet)
+        paused = {due.number: now + pause_after(due.attempts, channel.longest_pause) for due in waiting}
+        notes = [_outcome(name, due, now, problem, paused[due.number], patience) for due in waiting]
+        note_together(records, notes)
+        states = [note.state for note in notes]
+        done = DeliverResult(
+            name,
+            delivered=states.count(DELIVERED),
+            retrying=states.count(RETRYING),
+            dead=states.count(DEAD),
+            problem=problem,
+            silenced=len(silenced),
+        )
+    forget_settled(records, name, kinds, now)
+    return done
+
+
+def _is_held(waiting: Sequence[Due], section: MessageSection, now: pd.Timestamp) -> bool:
+    """Return whether nothing goes out yet: in quiet hours, while more may follow, or until the next attempt."""
+    if is_quiet(now, section.quiet, section.time_zone) or now < waiting[0].event.at + section.digest:
+        return True
+    return any(due.due_at is not None and due.due_at > now for due in waiting)
+
+
+def _silenced(records: Records, waiting: Sequence[Due], now: pd.Timestamp) -> dict[int, str]:
+    """Return why alarms are not sent, by the numbers of their events."""
+    alarms = [due for due in waiting if due.event.kind == ALARM_OPENED]
+    marks = {(mark.model_name, mark.asset): mark for mark in active_silences(records, now)} if alarms else {}
+    found = {due.number: marks.get((str(due.event.data["model"]), due.event.subject)) for due in alarms}
+    return {
+        number: f"silenced by {mark.actor} until {mark.expires_at}: {mark.reason}"
+        for number, mark in found.items()
+        if mark is not None
+    }
+
+
+def _outcome(
+    name: str, due: Due, now: pd.Timestamp, problem: str, again_at: pd.Timestamp, patience: pd.Timedelta
+) -> Delivery:
+    if not problem:
+        return _note(name, due, now, DELIVERED, None)
+    if again_at > due.event.at + patience:
+        return _note(name, due, now, DEAD, problem)
+    return _note(name, due, now, RETRYING, problem, again_at)
+
+
+def _note(
+    name: str, due: Due, now: pd.Timestamp, state: str, problem: str | None, again_at: pd.Timestamp | None = None
+) -> Delivery:
+    return Delivery(name, due.number, state, due.attempts + 1, now, again_at, problem)

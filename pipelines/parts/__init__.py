@@ -1,0 +1,1 @@
+"""Orders of spare parts on the terminal."""

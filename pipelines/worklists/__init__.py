@@ -1,0 +1,1 @@
+"""The worklist on the terminal, and as files."""

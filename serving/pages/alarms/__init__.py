@@ -1,0 +1,1 @@
+"""Alarms as people work on them: what mechanics found, acknowledged, silenced."""

@@ -1,0 +1,164 @@
+"""What the page of a machine shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from data_contracts.records.answer_records import Answer, find_answers
+from data_contracts.records.overview.fleet_predictions import answering_models, newest_of_asset, recent_alerts
+from serving.http.errors import NOT_FOUND, ApiError
+from serving.pages.charts.line_chart import Span, TimeFrame
+from serving.pages.fleet_state.alarms import Alarm, open_alarms, past_alarms
+from serving.pages.fleet_state.drivers import DriverShown, Explained, explain
+from serving.pages.fleet_state.places import Place, machine_places
+from serving.pages.fleet_state.risks import Risk, risks_of
+from serving.pages.fleet_state.shown_time import ShownTime, shown_time
+from serving.pages.fleet_state.statuses import Status, statuses
+from serving.pages.frame.page_request import PageRequest
+from serving.pages.frame.show import Page
+from serving.pages.machine.machine_query import SPANS, MachineQuery, read_query
+from serving.pages.machine.not_known import NotKnown, not_known
+from serving.pages.machine.readings import Readings, read_readings
+from serving.pages.machine.risk_course import Course, risk_courses
+from serving.pages.machine.sensor_trends import Trend, sensor_trends
+from serving.pages.machine.twin_table import TwinTable, twin_table
+from serving.pages.machine.work_history import Happened, work_history
+from serving.routes.known_assets import check_known
+from serving.schemas.request_bodies import is_name
+
+if TYPE_CHECKING:
+    from serving.worker_context import WorkerContext
+
+_LONGEST_WINDOW = pd.Timedelta(days=60)
+_NO_TIME = pd.Timedelta(0)
+
+
+@dataclass(frozen=True)
+class MachineView:
+    """What the page shows."""
+
+    shown: ShownTime
+    query: MachineQuery
+    place: Place
+    status: Status
+    risks: tuple[Risk, ...]  # of each model, the highest first
+    explained: Mapping[str, Explained]  # by model
+    abstention: Answer | None  # the last answer, where no prediction holds
+    alarms: tuple[Alarm, ...]  # to act on, the most urgent first
+    courses: tuple[Course, ...]
+    trends: tuple[Trend, ...]
+    channels: tuple[str, ...]
+    readings: Readings
+    history: tuple[Happened, ...]
+    unknown: NotKnown | None
+    twin: TwinTable
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """Return the numbers of days to choose from."""
+        return tuple(sorted({*SPANS, self.query.days}))
+
+    @property
+    def risk(self) -> Risk | None:
+        """Return the highest risk."""
+        return self.risks[0] if self.risks else None
+
+    @property
+    def drivers(self) -> Sequence[DriverShown]:
+        """Return what drives it."""
+        return self.explained[self.risks[0].model].drivers if self.risks else ()
+
+
+def machine_page(worker: "WorkerContext", asked: PageRequest) -> Page:
+    """Gather the page."""
+    return Page("machine", machine_view(worker, asked.parameters["asset"], asked.query))
+
+
+def machine_view(worker: "WorkerContext", asset: str, query: Mapping[str, str]) -> MachineView:
+    """Gather what the page of a machine shows; ApiError 404 for an unknown one, 422 for a wrong query."""
+    shown = shown_time(worker, query)
+    chosen, place = read_query(query, shown.query), _place(worker, asset, shown)
+    status = statuses(worker, [place], shown)[asset]
+    risks, past, current = _predicted(worker, asset, status, chosen, shown)
+    explained = {risk.model: explain(worker, {asset: risk}, shown)[asset] for risk in risks}
+    history = work_history(worker, asset, past, shown)
+    window = _window(worker, risks)
+    readings = read_readings(worker, asset, place.asset_type, status, max(chosen.span, window or _NO_TIME), shown)
+    frame = TimeFrame(max(readings.start, status.at - chosen.span), status.at)
+    marks = [mark for row in history if (mark := row.mark) is not None]
+    drivers = explained[risks[0].model].drivers if risks else ()
+    return MachineView(
+        shown=shown,
+        query=chosen,
+        place=place,
+        status=status,
+        risks=risks,
+        explained=explained,
+        abstention=_abstention(worker, asset, risks, status, shown),
+        alarms=tuple(alarm for alarm in current if not alarm.held_back and status.code != "retired"),
+        courses=risk_courses(worker, asset, risks, past, marks, TimeFrame(status.at - chosen.span, status.at)),
+        trends=sensor_trends(readings, drivers, chosen.channel, frame, marks, _spans(past, risks, window)),
+        channels=readings.channels,
+        readings=readings,
+        history=history,
+        unknown=not_known(worker, asset, risks[0] if risks else None, _content(explained, risks), readings),
+        twin=twin_table(worker, asset, status, shown),
+    )
+
+
+def _place(worker: "WorkerContext", asset: str, shown: ShownTime) -> Place:
+    if not is_name(asset):
+        raise ApiError(NOT_FOUND, "asset", "a text that cannot be an asset's name", "a known asset", "Correct it")
+    places = machine_places(worker, shown)
+    if asset not in places:
+        check_known(worker, {"asset": asset})
+    return places.get(asset, Place(asset, asset, None, None, None))
+
+
+def _predicted(
+    worker: "WorkerContext", asset: str, status: Status, chosen: MachineQuery, shown: ShownTime
+) -> tuple[tuple[Risk, ...], list[Alarm], tuple[Alarm, ...]]:
+    """Return the newest prediction of each model, the alarms of the span that is shown, and those that are open."""
+    engine = worker.predictor.log.commit.engine()
+    models = [model.name for model in answering_models(engine, until=shown.at)]
+    found = [risk for _, risk in risks_of(newest_of_asset(engine, asset, models, until=shown.at))]
+    risks = tuple(risk for _, risk in sorted((one.rank(status.at), one) for one in found))
+    names = [risk.model for risk in risks]
+    if not names:
+        return (), [], ()
+    alerts = recent_alerts(engine, names, since=status.at - chosen.span, until=shown.at, asset=asset)
+    past = [alarm for model, rows in alerts.groupby("model_name") for alarm in past_alarms(worker, str(model), rows)]
+    longest = max(risk.closes - risk.as_of for risk in risks)
+    current = open_alarms(worker, names, {asset: status.at}, longest, shown, asset=asset)
+    return risks, past, current.get(asset, ())
+
+
+def _window(worker: "WorkerContext", risks: Sequence[Risk]) -> pd.Timedelta | None:
+    """Return how far back the leading model looks, as far as a page can show; None where it is not at hand."""
+    champion = worker.watch.current
+    if champion is None or not risks or champion.name != risks[0].model:
+        return None
+    return min(champion.artifact.recipe.lookback, _LONGEST_WINDOW)
+
+
+def _spans(past: Sequence[Alarm], risks: Sequence[Risk], window: pd.Timedelta | None) -> list[Span]:
+    spans = [Span("alarm", one.since, one.last_alert, one.model) for one in past if not one.held_back]
+    if risks and window:
+        spans.append(Span("window", risks[0].as_of - window, risks[0].as_of, risks[0].model))
+    return spans
+
+
+def _abstention(
+    worker: "WorkerContext", asset: str, risks: Sequence[Risk], status: Status, shown: ShownTime
+) -> Answer | None:
+    """Return the last answer if it was none: asked for only where no prediction holds, for answers are long."""
+    if not shown.live or any(risk.holds(status.at) for risk in risks):
+        return None
+    answers = find_answers(worker.predictor.log.commit.engine(), asset=asset, limit=1)
+    return answers[0] if answers and answers[0].reason is not None else None
+
+
+def _content(explained: Mapping[str, Explained], risks: Sequence[Risk]) -> Mapping[str, Any]:
+    return explained[risks[0].model].content if risks else {}

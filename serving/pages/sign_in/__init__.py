@@ -1,0 +1,1 @@
+"""The page to sign in at with a token, and signing out."""

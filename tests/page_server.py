@@ -1,0 +1,86 @@
+"""The pages of a workspace at a time of the test's choice: for a client in this process, and for a browser."""
+
+import socket
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp
+
+from data_contracts.records.tokens import Token
+from data_contracts.workspace import Workspace
+from models.hold_back.policy import PolicySettings
+from models.monitoring.budget import DriftSettings
+from models.planning.planning_settings import PlanningSettings
+from models.registry.registry import CHAMPION, Registry
+from serving.deployment.champion import Champion
+from serving.http.callers.authentication import Authenticator
+from serving.http.middleware import RequestMiddleware
+from serving.pages import all_routes
+from serving.prediction.prediction_log import PredictionLog
+from serving.prediction.predictor import Predictor
+from serving.settings import Settings
+from serving.worker_context import now
+
+_PATIENCE = 60.0
+
+
+def worker_at(workspace: Workspace, name: str, at: pd.Timestamp, **more: Any) -> Any:
+    """Return a worker that serves a model's champion, and whose clock stands still."""
+    registry, settings = Registry(workspace), Settings()
+    loaded = registry.load(name, CHAMPION)
+    champion = Champion(name, loaded.version, loaded.artifact, at)
+    predictor = Predictor(workspace, settings, PredictionLog(workspace), lambda: at, None, PolicySettings())
+    own = {
+        "workspace": workspace,
+        "settings": settings,
+        "predictor": predictor,
+        "watch": SimpleNamespace(current=champion, name=name, rejected=None),
+        "champion": lambda: champion,
+        "shadow": SimpleNamespace(challengers=(), rejected={}, scored=0, failed=0),
+        "drift": DriftSettings(),
+        "planning": PlanningSettings(),
+    }
+    return SimpleNamespace(**own | more)
+
+
+def page_app(routes: Sequence[BaseRoute], scopes: Collection[str] | None = None) -> ASGIApp:
+    """Return an endpoint with pages, behind what every request goes through; with scopes, those of its one token."""
+    token = Token("maria", frozenset(scopes or ()))
+    authenticator = None if scopes is None else Authenticator(lambda *_: token, now)
+    settings = Settings(auth="off" if scopes is None else "on")
+    return RequestMiddleware(Starlette(routes=routes), settings, authenticator)
+
+
+def page_client(routes: Sequence[BaseRoute], scopes: Collection[str] | None = None) -> TestClient:
+    """Return a browser of somebody who need not sign in, or of maria, who has these scopes."""
+    headers = {"sec-fetch-site": "same-origin"} | ({} if scopes is None else {"authorization": "Bearer any"})
+    return TestClient(page_app(routes, scopes), base_url="http://localhost", headers=headers)
+
+
+@contextmanager
+def serving_pages(worker: Any) -> Iterator[str]:
+    """Serve the pages for as long as the block lasts, and yield their address."""
+    app = page_app(all_routes.routes(lambda: worker))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, args=([own],), daemon=True)
+        thread.start()
+        ends = time.monotonic() + _PATIENCE
+        while not server.started and thread.is_alive() and time.monotonic() < ends:
+            time.sleep(0.02)
+        assert server.started
+        try:
+            yield f"http://127.0.0.1:{own.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=_PATIENCE)

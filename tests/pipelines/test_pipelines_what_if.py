@@ -1,0 +1,117 @@
+"""What-if comparisons on the stored history of a plant, by the command."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.backtesting import backtest_versions
+from pipelines.cli import app
+from pipelines.what_if import score_cache
+from tests.browser import Browser
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def run(plant: Any, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs the command and returns its exit status and JSON answer."""
+
+    def run_with(*words: str) -> tuple[int, Any]:
+        with pytest.raises(SystemExit) as left:
+            app.main(["whatif", *words, "--json", "--workspace", str(plant.workspace.root)])
+        out = capsys.readouterr().out
+        return int(left.value.code or 0), json.loads(out) if out.startswith("{") else out
+
+    return run_with
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    """Stand in for work that a cache should have spared."""
+    raise AssertionError("computed again")
+
+
+def test_thresholds_beside_todays(
+    run: Run, plant: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser
+) -> None:
+    """Each threshold has its row beside today's, on a page too; other ones later score nothing anew."""
+    page = tmp_path / "what-if.html"
+    status, answer = run("plant", "--threshold", ".02", ".5", ".9", "--page", str(page))
+    assert status == 0
+    rows = answer["rows"]
+    assert [row["name"] for row in rows] == ["as today", "threshold 0.02", "threshold 0.5", "threshold 0.9"]
+    false = [row["figures"]["false_alarms"]["value"] for row in rows[1:]]
+    missed = [row["figures"]["missed"]["value"] for row in rows[1:]]
+    assert false == sorted(false, reverse=True)
+    assert missed == sorted(missed)
+    assert answer["recorded"]["failures"] > 0
+    assert all(each["value"] == 0 for each in rows[0]["differences"].values())
+    assert len(answer["sentences"]) == 3
+    assert any("prevents" in sentence for sentence in answer["assumed"])
+    text = page.read_text()
+    assert all(row["name"] in text for row in rows)
+    browser.check(page.as_uri())
+    monkeypatch.setattr(score_cache, "score_in_detail", refuse)
+    status, again = run("plant", "--threshold", ".02", "--machines-per-day", "0", "1", "--today", "machines-per-day=2")
+    assert status == 0
+    assert [row["machines_per_day"] for row in again["rows"]] == [2, 0, 1]
+    none = again["rows"][1]["figures"]
+    assert none["visits"]["value"] == 0
+    assert none["failures"]["value"] == again["recorded"]["failures"]
+    assert not list((plant.workspace.root / "backtest").rglob("*unfinished*"))
+
+
+def test_another_horizon_is_trained_for_as_the_back_test_does(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A horizon that the model does not predict needs a training, which is cached."""
+    status, error = run("plant", "--horizon", "48h")
+    assert status == 2
+    assert "does not predict" in error["found"]
+    assert "--train-at" in error["remedy"]
+    status, answer = run("plant", "--horizon", "48h", "--train-at", "50")
+    assert status == 0
+    assert [row["horizon"] for row in answer["rows"]] == [None, "48h"]
+    monkeypatch.setattr(backtest_versions, "train", refuse)
+    status, _ = run("plant", "--horizon", "48h", "--threshold", ".3", "--train-at", "50")
+    assert status == 0
+
+
+def test_a_simulated_fleet_is_fitted_to_the_recorded_one(run: Run) -> None:
+    """Simulated fleets fail about as often as the recorded one without maintenance, and what was fitted is said."""
+    words = ("--machines-per-day", "0", "--threshold", ".5", "--simulate", "40")
+    status, answer = run("plant", *words)
+    assert status == 0
+    assert answer["on"] == "simulated fleets"
+    failures = answer["rows"][1]["figures"]["failures"]
+    assert failures["low"] <= answer["recorded"]["failures"] <= failures["high"]
+    assert any("Weibull" in sentence for sentence in answer["assumed"])
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "found"),
+    [
+        (("plnt", "--threshold", ".3"), 2, "no model or experiment plnt"),
+        (("plant",), 2, "no alternative"),
+        (("plant", "--threshold", "1.5"), 2, "a threshold of 1.5"),
+        (("plant", "--cost", "failur=3", "--threshold", ".3"), 2, "no cost 'failur'"),
+        (("plant", "--today", "crew=3", "--threshold", ".3"), 2, "--today crew=3"),
+        (("plant", "--stock", "bearing=3"), 2, "none that is kept today"),
+        (("plant", "--version", "9"), 1, ""),
+        (("plant", "--since", "2025-01-01", "--threshold", ".3"), 2, "2025-01-01 to"),
+        (("plant", "--train-at", "119", "--threshold", ".3"), 1, "no outcome of plant trained at"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(run: Run, words: tuple[str, ...], status: int, found: str) -> None:
+    """Wrong usage exits with 2 and an answer that is no, such as that no outcome has matured, with 1."""
+    left, error = run(*words)
+    assert left == status
+    assert found in error["found"]
+    assert error["remedy"]
+
+
+def test_an_unknown_option_is_refused(run: Run) -> None:
+    """A mistyped option is wrong usage."""
+    assert run("plant", "--treshold", ".3")[0] == 2
