@@ -67,8 +67,6 @@ class SapSection:
     """The name of the service of orders."""
     prefix: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,4}$")] = "FW"
     """What our reference numbers begin with; workspaces that share an SAP system need one each. It must stay."""
-    pages: Annotated[str | None, Field(pattern=r"^https?://[^\s?#]+$")] = None
-    """The endpoint's address for people, to which notifications link."""
     objects: Path | None = None
     """A table (CSV: asset, object, kind) of technical objects; an asset that is not in it has its own name."""
     object_kind: Literal["equipment", "location"] = "equipment"

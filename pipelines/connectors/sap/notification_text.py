@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -31,10 +30,9 @@ def short_text(event: OutboxEvent) -> str:
     return cut(f"Failure likely by {until}{_share(data, ' ({:.0%})')}", LONGEST_LINE)
 
 
-def long_text(event: OutboxEvent, drivers: Sequence[str], pages: str | None, zone: str) -> str:
+def long_text(event: OutboxEvent, drivers: Sequence[str], link: str, zone: str) -> str:
     """Return the text, 1,333 characters at most: drivers that do not fit are left out, never the id or the link."""
-    link = [] if pages is None else [f"{pages.rstrip('/')}/ui/machines/{quote(event.subject, safe='')}"]
-    head, tail = _claim(event, zone), [*link, f"{_MARK} {event.data['prediction_id']}"]
+    head, tail = _claim(event, zone), [*([link] if link else []), f"{_MARK} {event.data['prediction_id']}"]
     left = LONGEST_TEXT - units("\n".join([head, *tail])) - 1
     reasons: list[str] = []
     for words in drivers:
