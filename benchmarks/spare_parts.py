@@ -167,6 +167,22 @@ class Known:
         self.mode, self.plant = failures["mode"].to_numpy(), failures["asset"].map(played.assets).to_numpy()
         self.plants = sorted(set(played.assets.values()))
         self.announced = self._announced(failures)
+        self._kept = self._kept_shares(failures)
+
+    def _kept_shares(self, failures: pd.DataFrame) -> list[float]:
+        """Return by day of the test what `kept_share` finds in the alerts that are old enough by then."""
+        predicted, failed = np.zeros(TEST), np.zeros(TEST)
+        events = failures.groupby("asset")["event"].apply(np.array).to_dict()
+        for day, own in enumerate(self.played.alarms):
+            for asset, probability in own:
+                ahead = events.get(asset, np.empty(0)) - TRAINING - day
+                predicted[day] += probability
+                failed[day] += ((ahead > 0) & (ahead <= self.played.horizon_days)).any()
+        late = int(np.ceil(self.played.horizon_days)) + 2
+        sums = [
+            (failed[: max(0, day - late + 1)].sum(), predicted[: max(0, day - late + 1)].sum()) for day in range(TEST)
+        ]
+        return [float((of_all + 10) / (announced + 10)) for of_all, announced in sums]
 
     def _announced(self, failures: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Return whether the morning so far before a failure had an alert, of shape (failures, parts of the claim)."""
@@ -178,20 +194,19 @@ class Known:
     def warning(self, day: int) -> AlarmWarning:
         """Return how early alarms announce failures, by those known in the morning of a day after the start."""
         counting = (self.known <= day) & (self.event > TRAINING + self.played.horizon_days)
-        number = int(counting.sum())
+        number, kept = int(counting.sum()), self._kept[day - TRAINING]
         if number < FEWEST_FAILURES:
-            return assumed_warning(self.claim, self.played.missed, 0)
+            return replace(assumed_warning(self.claim, self.played.missed, 0), kept=kept)
         silent = (~self.announced[counting]).sum(axis=0)
-        return AlarmWarning(self.claim, tuple(((silent + 0.5) / (number + 1)).tolist()), number)
+        return AlarmWarning(self.claim, tuple(((silent + 0.5) / (number + 1)).tolist()), number, kept=kept)
 
     def alarms(self, plant: str, mode: str, day: int, days: float) -> list[PredictedUse]:
         """Return the use of a mode's part by a plant's open alarms."""
         known = self.known <= day
         share = float((known & (self.mode == mode)).sum() / max(1, known.sum()))
-        horizon = self.played.horizon_days
-        part = min(1.0, days / horizon)
+        part, kept = min(1.0, days / self.played.horizon_days), self._kept[day - TRAINING]
         return [
-            PredictedUse(asset, share * float(1 - (1 - p) ** part))
+            PredictedUse(asset, share * min(1.0, kept * float(1 - (1 - p) ** part)))
             for asset, p in self.played.alarms[day - TRAINING]
             if self.played.assets[asset] == plant
         ]

@@ -81,6 +81,16 @@ def predicted_alerts(
     return pd.DataFrame({"asset": asset, "as_of": pd.Series(at).dt.tz_localize("UTC"), "alert": alert})
 
 
+def alert_probabilities(
+    engine: sa.Engine, *, model_name: str, model_version: int, since: pd.Timestamp, until: pd.Timestamp
+) -> pd.DataFrame:
+    """Read the alerts of a version with ``since < as_of <= until``: asset, as_of, made_at, probability, by cut-off."""
+    table = Prediction.table.c
+    query = sa.select(table.asset, table.as_of, table.made_at, table.probability)
+    query = query.where(table.model_name == model_name, table.model_version == model_version, table.alert)
+    return read_frame(engine, query.where(table.as_of > since, table.as_of <= until).order_by(table.as_of, table.asset))
+
+
 def mean_probabilities(
     engine: sa.Engine, *, model_name: str, model_version: int, since: pd.Timestamp, until: pd.Timestamp
 ) -> pd.DataFrame:

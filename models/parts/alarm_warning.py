@@ -11,6 +11,7 @@ import pandas as pd
 
 FEWEST_FAILURES = 10
 """With fewer failures how early alarms come is not measured but assumed."""
+_AS_PREDICTED = 10.0  # failures that are taken to have come as predicted, before any have been seen
 _PARTS = 24  # of the claim, in whose middles it is measured
 
 
@@ -22,6 +23,7 @@ class AlarmWarning:
     unannounced: tuple[float, ...]  # share of the failures in each equal part of the claim that no alarm has announced
     failures: int  # that it is measured on
     assumed: bool = False  # whether only the share of failures that are missed altogether is measured
+    kept: float = 1.0  # failures that came for each that the alarms' probabilities announced
 
     def unannounced_within(self, ahead: pd.Timedelta) -> float:
         """Return the share of the failures of the next time, no longer than the claim, that no alarm announces yet.
@@ -39,6 +41,29 @@ class AlarmWarning:
         edges = np.linspace(0.0, 1.0, len(self.unannounced) + 1)
         summed = np.concatenate([[0.0], np.cumsum(self.unannounced) / len(self.unannounced)])
         return float(np.interp(share, edges, summed) / share)
+
+
+def kept_share(alerts: pd.DataFrame, failures: pd.DataFrame, claim: pd.Timedelta) -> float:
+    """Return how many failures (asset, event_time) came for each that alerts (asset, as_of, probability) announced.
+
+    A champion whose probabilities have become too high would have parts ordered that nobody needs. All alerts are old
+    enough for their failures to be known. Few of them leave the probabilities nearly as they are.
+    """
+    given = alerts.dropna(subset=["probability"]).sort_values("as_of", kind="stable")
+    if given.empty:
+        return 1.0
+    events = failures[["asset"]].assign(as_of=failures["event_time"].astype(given["as_of"].dtype), failed=True)
+    came = pd.merge_asof(
+        given[["asset", "as_of"]],
+        events.sort_values("as_of"),
+        on="as_of",
+        by="asset",
+        direction="forward",
+        tolerance=claim,
+        allow_exact_matches=False,
+    )
+    failed = came["failed"].eq(True).sum()
+    return float((failed + _AS_PREDICTED) / (given["probability"].sum() + _AS_PREDICTED))
 
 
 def assumed_warning(claim: pd.Timedelta, missed: float, failures: int) -> AlarmWarning:

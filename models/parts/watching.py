@@ -1,21 +1,22 @@
 """The champions that watched a fleet at a time, and how early their alarms announce failures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data_contracts.records.asset_records import predicted_alerts
+from data_contracts.records.asset_records import alert_probabilities, predicted_alerts
 from data_contracts.records.records import promotions
 from models.experiment.experiment import Experiment
 from models.outcomes.reference_tags import read_reference
-from models.parts.alarm_warning import AlarmWarning, assumed_warning, measured_warning, share
+from models.parts.alarm_warning import AlarmWarning, assumed_warning, kept_share, measured_warning, share
 from models.registry.ledger import champion_stack
 from models.registry.registry import Registry
 
 _MEASURED_OVER = pd.Timedelta(days=365)
+_REPORTED_WITHIN = pd.Timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ def _model(
     alerts = predicted_alerts(records, model_name=name, model_version=version, since=since, until=as_of, made_by=as_of)
     own = repairs[repairs["asset"].isin(set(alerts["asset"]))].drop_duplicates(["asset", "event_time"])
     warning = measured_warning(claim, alerts, own[["asset", "event_time"]]) or _as_evaluated(claim, tags)
+    known = as_of - claim - _REPORTED_WITHIN
+    given = alert_probabilities(records, model_name=name, model_version=version, since=since, until=known)
+    warning = replace(warning, kept=kept_share(given[given["made_at"] <= as_of], own, claim))
     return WatchingModel(name, version, experiment.data.asset_type, experiment.data.plant, warning)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data_contracts.contract.contract import empty_table
 from data_contracts.errors import UsageError
-from models.parts.alarm_warning import assumed_warning, measured_warning
+from models.parts.alarm_warning import assumed_warning, kept_share, measured_warning
 from models.parts.demand import PredictedUse, UnpredictedUse, demand_within
 from models.parts.intermittent import IntermittentRate, tsb_rate
 from models.parts.past_use import known_repairs, last_renewals, mode_share, past_use, weekly_counts
@@ -198,6 +198,11 @@ def test_a_failure_counts_as_announced_from_its_alarm_on() -> None:
     assert warning.unannounced == (*[pytest.approx(seldom)] * 10, *[pytest.approx(1 - seldom)] * 14)
     assert warning.unannounced_within(pd.Timedelta(hours=30)) == pytest.approx(seldom)
     assert measured_warning(claim, predictions, failures.head(9)) is None
+    alerts = predictions[predictions["alert"]].assign(probability=0.5)
+    # Every alert comes true, which half of them were said to.
+    assert kept_share(alerts, failures, claim) == pytest.approx((len(alerts) + 10) / (len(alerts) / 2 + 10))
+    assert kept_share(alerts, failures.head(0), claim) == pytest.approx(10 / (len(alerts) / 2 + 10))
+    assert kept_share(alerts.head(0), failures, claim) == 1
     assert assumed_warning(claim, 0.2, 40).unannounced_within(claim) == pytest.approx(0.6)
 
 

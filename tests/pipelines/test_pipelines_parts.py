@@ -70,7 +70,7 @@ def test_open_alarms_and_experience_are_what_is_needed(store: Any) -> None:
     assert {alarm.asset for alarm in demand.alarms} == set(last.loc[last["alert"], "asset"])
     # Every failure of this plant is of a bearing.
     assert demand.share == 1.0
-    assert demand.alarms[0].probability == pytest.approx(risky["probability"])
+    assert demand.alarms[0].probability == pytest.approx(min(1.0, risky["probability"] * warning.kept))
     weekly = demand.past.per_week / 7
     assert demand.demand.unpredicted == pytest.approx(weekly * (demand.unannounced * 1.0 + 11), rel=0.05)
     assert demand.demand.probabilities.sum() == pytest.approx(1)

@@ -86,7 +86,8 @@ def _alarm_uses(
     for watched in fleet.watched:
         for alarm in watched.alarms:
             if alarm.asset in kinds:
-                probability = alarm.fails_within(fleet.as_of, days)
+                announced = alarm.fails_within(fleet.as_of, days)
+                probability = min(1.0, announced * watched.model.warning.kept)
                 fails[alarm.asset] = max(probability, fails.get(alarm.asset, 0.0))
     if not fails:
         return (), None, 0

@@ -28,6 +28,7 @@ from models.parts.watching import watching_models
 from models.registry.registry import Registry
 
 _USUAL = OrderTerms()
+_WORTH_SAYING = 0.05  # of a correction of probabilities
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,11 @@ def _notes(
         else:
             alarms = f"{len(each.alarms):,} open alarms by its predictions up to {each.latest:%Y-%m-%d %H:%M}"
             yield f"{name} has {alarms}; {missed}, {basis}."
+            if abs(warning.kept - 1) >= _WORTH_SAYING:
+                yield (
+                    f"{warning.kept:.2f} failures came for each that the alarms of {name} announced by their "
+                    "probabilities, which are corrected by that."
+                )
     for name in others:
         yield f"{name} does not give probabilities of booked failures; its alarms are not counted."
 

@@ -148,6 +148,7 @@ class ProposedOrders:
                     "unannounced": model.warning.unannounced_within(model.claim),
                     "measured_on": model.warning.failures,
                     "assumed": model.warning.assumed,
+                    "kept": model.warning.kept,
                 }
                 for model in self.models
             ],
