@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _show_example(seed: int) -> None:
-    simulated = simulate_acted(ActedFleet(machines=60, days=85, hold_back=0.15), 1, seed)
+    simulated = simulate_acted(ActedFleet(machines=200, days=85, hold_back=0.15), 1, seed)
     ((known, truth),) = simulated.split()
     prices = CostSettings(currency="EUR", downtime_per_hour=12_000.0, planned_downtime_per_hour=3_000.0)
     Console().print(ledger_tables("cnc-failure", simulated.fleet.ends, value_ledger(known, prices), ()))

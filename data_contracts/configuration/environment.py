@@ -42,7 +42,7 @@ def read_section(file: Path, environ: Mapping[str, str], holder: type[_Section],
     ((name, field),) = holder.model_fields.items()
     content, source = read_toml(file) if file.exists() else ({}, Source(str(file)))
     prefix = f"{holder.model_config.get('env_prefix', '')}{name}_"
-    variables = {key: f"{prefix}{key}".upper() for key in field.annotation.__annotations__}  # type: ignore[union-attr]
+    variables = {key: f"{prefix}{key}".upper() for key in field.annotation.__annotations__}
     known = {variable: text for variable, text in environ.items() if variable in variables.values()}
     given = EnvironmentSource(holder, known)().get(name, {})
     places = {f"{name}.{key}": variables[key] for key in given}

@@ -91,7 +91,8 @@ def worklist_calendar(
         if url is not None:
             event.add("url", url(line.asset))
         calendar.add_component(event)
-    return calendar.to_ical().decode("utf-8")
+    written: bytes = calendar.to_ical()
+    return written.decode("utf-8")
 
 
 def _whole(time: pd.Timestamp) -> object:

@@ -42,8 +42,10 @@ class AlarmHistory:
 
     def of_plant(self, plant: str) -> "AlarmHistory":
         """Return what belongs to a plant."""
-        frames = (frame[frame["plant"] == plant] for frame in (self.alarms, self.failures, self.orders))
-        return AlarmHistory(*frames, self.pending)
+        alarms, failures, orders = (
+            frame[frame["plant"] == plant] for frame in (self.alarms, self.failures, self.orders)
+        )
+        return AlarmHistory(alarms, failures, orders, self.pending)
 
 
 def undrawn_alarms(alerts: pd.DataFrame, terms: Terms) -> pd.DataFrame:

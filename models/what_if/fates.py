@@ -12,6 +12,8 @@ Integers = npt.NDArray[np.int64]
 _PARTS = 48
 """Lives drawn for each part of each machine; after as many they come again in the same order."""
 _DAY_HOURS = 24.0
+_BURN_IN = 4
+"""How many lives parts have been renewed for when a simulation begins."""
 
 
 @dataclass(frozen=True)
@@ -35,27 +37,49 @@ def draw_fates(fleet: FittedFleet, fleets: int, days: float, seed: int) -> Fates
     steps = int(days * _DAY_HOURS / fleet.stride_hours)
     behind = rng.integers(0, machines, (fleets, machines))
     lives = np.full((fleets, machines, modes, _PARTS), np.inf)
+    longest = np.zeros((fleets, 1, modes))
     for place, fitted in enumerate(draw_lives(fleet, behind)):
         exponential = rng.exponential(size=(fleets, machines, _PARTS))
         lives[:, :, place] = fitted.scale[:, None, None] * exponential ** (1 / fitted.shape[:, None, None])
-    ends = np.cumsum(lives, axis=3)
-    # Parts have been renewed for long when the simulation begins; a machine that never fails is in its first life.
-    begins = np.minimum(ends[..., _PARTS // 2], 1e12) * rng.random((fleets, machines, modes))
-    first = np.argmax(ends > begins[..., None], axis=3)
-    residual = np.take_along_axis(ends, first[..., None], axis=3)[..., 0] - begins
+        longest[:, 0, place] = np.where(np.isfinite(fitted.scale), fitted.scale, 0.0)
+    exposure = fleet.modes[0].exposure.sum() if fleet.modes else 0.0
+    renewals = np.array([mode.renewals.sum() for mode in fleet.modes])
+    every = np.divide(exposure, renewals, out=np.full(modes, np.inf), where=renewals > 0)
+    phase = rng.random((fleets, machines, modes))
+    before = longest * (_BURN_IN + rng.random((fleets, machines, modes)))
+    first, residual = _parts_in_use(lives, every, phase, before)
     weeks = steps // fleet.calm.shape[1] + 1
-    exposure = sum(float(mode.exposure.sum()) for mode in fleet.modes[:1])
-    every = [exposure / mode.renewals.sum() if mode.renewals.sum() else np.inf for mode in fleet.modes]
     return Fates(
         lives=lives,
         approach=_own(behind, fleet.approach_asset, fleets, rng, (modes, _PARTS)),
         first=first,
         residual=residual,
         calm=_own(behind, fleet.calm_asset, fleets, rng, (weeks,), same=True),
-        renew_every=np.array(every, dtype=np.float64),
-        phase=rng.random((fleets, machines, modes)),
+        renew_every=every,
+        phase=phase,
         steps=steps,
     )
+
+
+def _parts_in_use(lives: Floats, every: Floats, phase: Floats, before: Floats) -> tuple[Integers, Floats]:
+    """Return which life each part is in when the simulation begins, and what is left of it.
+
+    Parts were new `before` hours ago, and have been renewed since when they failed and by routine work.
+    """
+    since, life = -before, np.zeros(before.shape, dtype=np.int64)
+    fails = since + lives[..., 0]
+    routine = np.isfinite(every)
+    interval = np.where(routine, every, 1.0)
+    while True:
+        due = np.where(routine, (np.floor(since / interval - phase) + 1 + phase) * interval, np.inf)
+        due = np.where(due > since, due, due + interval)
+        renewed = np.minimum(fails, due) <= 0
+        if not renewed.any():
+            return life, fails
+        since = np.where(renewed, np.minimum(fails, due), since)
+        life = np.where(renewed, (life + 1) % _PARTS, life)
+        following = np.take_along_axis(lives, life[..., None], axis=3)[..., 0]
+        fails = np.where(renewed, since + following, fails)
 
 
 def _own(

@@ -66,14 +66,14 @@ class MessageSection:
 
 @configuration
 class Channel:
-    """Which events go out, and where to: to an address, or to people."""
+    """Which events go out, and where to: to an address, to people, or to an SAP system."""
 
     webhook: WebhookSection | None = None
     sap: SapSection | None = None
     message: MessageSection | None = None
     kinds: tuple[Glob, ...] | None = None
     """Glob patterns of the kinds of events that go out, such as "alarm.*"; all of them by default, of messages
-    "alarm.opened"."""
+    "alarm.opened"; to SAP never others than "alarm.opened" and "work.planned"."""
     give_up_after: PositiveDuration = pd.Timedelta(days=3)
     """An event that could not go out for so long is a dead letter, and the subject's next one goes out."""
     longest_pause: PositiveDuration = pd.Timedelta(minutes=5)

@@ -10,7 +10,6 @@ import pytest
 
 from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.ingest import ingest
-from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
 from models.parts.orders.order_terms import OrderTerms, order_terms, read_order_terms
@@ -87,30 +86,41 @@ def test_the_page_shows_what_to_order_and_when_it_runs_out(store: Any, browser: 
 
 
 def test_open_alarms_and_experience_are_what_is_needed(store: Any) -> None:
-    """The alarms are those of the newest predictions; the share of what they miss is that of the ledger."""
+    """The alarms are those of the newest predictions; what they leave out is assumed by the evaluation at first."""
     records = open_records(store.workspace.records_url)
-    rows = [
-        OutcomeRow("failure", f"m{n}", store.at(56), state, store.at(60), [])
-        for n, state in enumerate(["caught"] * 9 + ["missed"] * 3)
-    ]
-    append_outcome_rows(records, rows, model_name="plant", model_version=1, known_at=store.at(61))
     last = predictions(records, model_name="plant", since=store.at(61.9), until=store.at(62))
     risky = last.sort_values("probability").iloc[-1]
     orders = proposed(store)
     order = one(orders)
     demand = order.demand
     assert demand is not None
-    assert (orders.models[0].missed, orders.models[0].measured_on) == (pytest.approx(3.5 / 13), 12)
+    warning = orders.models[0].warning
+    # None of the evaluation's failures was missed, and their alarms may have come at any time of the horizon.
+    assert warning.assumed
+    assert warning.unannounced_within(DAY) == pytest.approx(0.5, abs=0.05)
     assert {alarm.asset for alarm in demand.alarms} == set(last.loc[last["alert"], "asset"])
     # Every failure of this plant is of a bearing.
     assert demand.share == 1.0
-    assert demand.alarms[0].probability == pytest.approx(risky["probability"])
+    assert demand.alarms[0].probability == pytest.approx(min(1.0, risky["probability"] * warning.kept))
     weekly = demand.past.per_week / 7
-    assert demand.demand.unpredicted == pytest.approx(weekly * (demand.missed * 1.0 + 11), rel=0.05)
+    assert demand.demand.unpredicted == pytest.approx(weekly * (demand.unannounced * 1.0 + 11), rel=0.05)
     assert demand.demand.probabilities.sum() == pytest.approx(1)
     assert order.order == order.up_to - 1 > 0
     assert "expected within 12 days, 5 to arrive and 7 to the next review" in order.reason
     assert "stock 1" in order.reason
+
+
+def test_what_open_alarms_leave_out_is_measured_by_how_far_ahead_a_failure_is(plant: Any) -> None:
+    """Once ten failures have come, the share without an alarm so far ahead counts: the further, the larger."""
+    plant.answer(55, 69)
+    add_parts(plant, 10, {"part": "B-1", "modes": "bearing", "lead_days": 5.0})
+    warning = proposed(plant, 69).models[0].warning
+    failures = tables.read(plant.workspace, "failures", as_of=plant.at(69), start=plant.at(56.05))
+    assert not warning.assumed
+    assert warning.failures == len(failures) >= 10
+    near, far = warning.unannounced[0], warning.unannounced[-1]
+    assert near < 0.3 < far
+    assert warning.unannounced_within(DAY / 4) < warning.unannounced_within(DAY)
 
 
 def test_nothing_that_becomes_known_later_changes_an_order(store: Any) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 
+from data_contracts.tables import tables
 from models.what_if.stored import StoredComparison, list_comparisons, read_comparison, store_comparison
 from pipelines.backtesting import backtest_versions
 from pipelines.cli import app
@@ -115,6 +116,29 @@ def test_another_horizon_is_trained_for_as_the_back_test_does(run: Run, monkeypa
     monkeypatch.setattr(backtest_versions, "train", refuse)
     status, _ = run("plant", "--horizon", "48h", "--threshold", ".3", "--train-at", "50")
     assert status == 0
+
+
+def test_what_a_repair_prevented_is_not_identified(run: Run, plant: Any) -> None:
+    """A defect that was repaired in time is counted by the model's probability, has bounds, and is spoken of."""
+    at = plant.at(80) + pd.Timedelta(hours=3)
+    order = {
+        "work_order_id": "W1", "asset": "machine-03", "event_time": at, "known_time": at, "kind": "inspection",
+        "component": "bearing", "finding": "defect_confirmed", "prompted_by": "alarm",
+    }  # fmt: skip
+    tables.append(plant.workspace, "work_orders", pd.DataFrame([order]), "repaired")
+    status, answer = run("plant", "--machines-per-day", "0")
+    assert status == 0
+    assert answer["recorded"]["repaired"] == 1
+    none = answer["rows"][1]
+    unknown = none["not_identified"]
+    assert unknown["repaired_in_record"] == 1
+    assert unknown["cost_at_most"] - unknown["cost_at_least"] == pytest.approx(10)
+    recorded = answer["recorded"]["failures"]
+    assert recorded <= none["figures"]["failures"]["value"] <= recorded + 1
+    # Today's row leaves it open as well, so that it is no part of the difference.
+    assert unknown["difference_at_least"] == unknown["difference_at_most"]
+    assert answer["sentences"][-1].startswith("Today's row itself leaves open 1 of the 1 defects")
+    assert any("nobody knows whether it would have failed" in sentence for sentence in answer["assumed"])
 
 
 def test_a_simulated_fleet_is_fitted_to_the_recorded_one(run: Run) -> None:

@@ -119,6 +119,11 @@ def test_a_browser_is_sent_to_sign_in_and_on_to_where_it_wanted(site: Site) -> N
     assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict; Max-Age=86400")
     assert "Signed in as maria" in browser.get("/ui/fleet").text
     assert browser.get("/ui/sign-in?next=/ui/data").headers["location"] == "/ui/data"
+    # A proxy's own password is none of ours, and hinders nobody.
+    assert site.browser().get("/ui/sign-in", headers={"authorization": "Basic abc"}).status_code == 200
+    assert browser.get("/ui/fleet", headers={"authorization": "Basic abc"}).status_code == 200
+    bearer = {"authorization": f"Bearer {token}"}
+    assert site.browser().get("/ui/fleet", headers=bearer).status_code == 200
     # A session is for the pages: programs send their token with each request.
     assert browser.post("/predict").status_code == 401
     assert browser.get("/ui/fleet", headers={"accept": "application/json", "cookie": ""}).status_code == 401

@@ -75,7 +75,7 @@ def worklist(
 
     workspace = options.open()
     settings = settings_of(workspace)
-    given = {
+    given: dict[str, Any] = {
         "days": days,
         "machines_per_day": machines,
         "hours_per_day": hours,

@@ -18,7 +18,7 @@ _HOUR = pd.Timedelta(hours=1)
 
 
 def notification_fields(
-    event: OutboxEvent, technical_object: TechnicalObject, drivers: Sequence[str], section: SapSection, link: str = ""
+    event: OutboxEvent, technical_object: TechnicalObject, drivers: Sequence[str], link: str, section: SapSection
 ) -> dict[str, Any]:
     """Return the fields; `RefusedError` for a technical object that SAP cannot have."""
     if len(technical_object.name) > LONGEST:

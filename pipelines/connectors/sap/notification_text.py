@@ -32,7 +32,7 @@ def short_text(event: OutboxEvent) -> str:
 
 def long_text(event: OutboxEvent, drivers: Sequence[str], link: str, zone: str) -> str:
     """Return the text, 1,333 characters at most: drivers that do not fit are left out, never the id or the link."""
-    head, tail = _claim(event, zone), [*filter(None, [link]), f"{_MARK} {event.data['prediction_id']}"]
+    head, tail = _claim(event, zone), [*([link] if link else []), f"{_MARK} {event.data['prediction_id']}"]
     left = LONGEST_TEXT - units("\n".join([head, *tail])) - 1
     reasons: list[str] = []
     for words in drivers:

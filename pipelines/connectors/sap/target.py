@@ -40,17 +40,16 @@ class SapTarget:
     objects: TechnicalObjects
     records: Records
     channel: str
+    endpoint: str  # that notifications link to; empty for none
     check: Callable[[], None]  # raises once another process delivers by the channel
     clock: Callable[[], pd.Timestamp]
-    endpoint: str = ""  # whose pages notifications link to
 
     def send(self, event: OutboxEvent, number: int) -> None:
         """Have one notification of an event there; `TryAgainError` or `RefusedError` unless it is."""
         section, technical_object = self.service.section, self.objects.of(event.subject)
         drivers = drivers_of(self.records, event.data["prediction_id"])
-        fields = notification_fields(
-            event, technical_object, drivers, section, machine_link(self.endpoint, event.subject)
-        )
+        link = machine_link(self.endpoint, event.subject)
+        fields = notification_fields(event, technical_object, drivers, link, section)
         for _ in range(2):
             # Brings a new token along, too.
             if self._is_there(event, fields[REFERENCE], technical_object):
@@ -105,12 +104,12 @@ def open_sap(
     root: Path,
     records: Records,
     channel: str,
+    endpoint: str,
     *,
     check: Callable[[], None],
     clock: Callable[[], pd.Timestamp],
-    endpoint: str = "",
 ) -> Iterator[SapTarget]:
     """Read the tables and secrets of a channel, and keep its session for the block."""
     objects = read_objects(section, root)
     with open_service(section, root) as service:
-        yield SapTarget(service, objects, records, channel, check, clock, endpoint)
+        yield SapTarget(service, objects, records, channel, endpoint, check, clock)

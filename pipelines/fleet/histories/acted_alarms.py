@@ -70,8 +70,10 @@ class ActedHistories:
         frames = (known.alarms, known.failures, known.orders, alarms)
         parts = [dict(iter(frame.groupby(_history(frame["asset"], self.fleet.machines)))) for frame in frames]
         for number in range(len(self.failures)):
-            *recorded, truth = (part.get(number, frame.head(0)) for part, frame in zip(parts, frames, strict=True))
-            yield AlarmHistory(*recorded), truth
+            recorded_alarms, failures, orders, truth = (
+                part.get(number, frame.head(0)) for part, frame in zip(parts, frames, strict=True)
+            )
+            yield AlarmHistory(recorded_alarms, failures, orders), truth
 
 
 @dataclass

@@ -49,10 +49,11 @@ def open_alarms(
     if not models:
         return {}
     engine = worker.predictor.log.commit.engine()
-    latest = max((*presents.values(), shown.at)) if shown.live else shown.at
-    earliest = min((*presents.values(), shown.at))
-    since = earliest - longest_claim - _LONGEST_RUN
-    alerts = recent_alerts(engine, models, since=since, until=latest, asset=asset)
+    # Where times count cycles each machine has a present of its own.
+    latest, earliest = max((*presents.values(), shown.at)), min((*presents.values(), shown.at))
+    last_since = earliest - max(longest_claim, _USUAL_GAP)
+    since = last_since - _LONGEST_RUN
+    alerts = recent_alerts(engine, models, since=since, last_since=last_since, until=latest, asset=asset)
     renewed = renewal_times(worker, shown)
     found: dict[str, list[Alarm]] = {}
     for model, rows in alerts.groupby("model_name", sort=False):

@@ -257,7 +257,7 @@ def test_references_are_saps_length_and_letters(identifiers: list[object], prefi
     assert numbers == [reference_number(str(each), prefix) for each in identifiers]
 
 
-@pytest.mark.parametrize(("alarms", "kills"), [(25, 2), pytest.param(500, 10, marks=pytest.mark.verify)])
+@pytest.mark.parametrize(("alarms", "kills"), [(25, 1), pytest.param(500, 10, marks=pytest.mark.verify)])
 def test_each_alarm_is_one_notification_through_faults_and_kills(
     workspace: Workspace,
     sap: SapServer,
