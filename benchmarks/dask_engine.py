@@ -2,7 +2,7 @@
 
     python benchmarks/dask_engine.py --folder /tmp/scale
 
-The fleet is that of `scale_read.py`. Features and a back-test. Each way is run
+The fleet is that of `scale_read.py`. Features, a back-test and the indicators of everything stored. Each way is run
 `--times` times, in turn; of seconds, CPU seconds and bytes read (from the page cache too), of all processes together,
 the least counts. The cluster's start is apart. Threads use as many cores as there are.
 """
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,16 +22,22 @@ import numpy as np
 import pandas as pd
 from scale_read import DAYS, START, write_fleet
 
+from data_contracts.contract.contract_types import Column
+from data_contracts.contract.registered import find_telemetry_contract, register
+from data_contracts.tables import tables
 from data_contracts.tables.history import open_history
 from data_contracts.workspace import Workspace, open_workspace
 from features import Recipe, extract, parse_feature_set
+from features.indicators.plan import IndicatorPlan
 from models.experiment.experiment_file import load_experiment
 from pipelines.backtesting.backtest import BacktestConfig, run_backtest
 from pipelines.compute.dask_engine import DaskEngine, local_engine
+from pipelines.indicators.definitions import define
+from pipelines.indicators.follow import IndicatorFollower
 from pipelines.settings.settings import read_settings
 
 FEATURES = {"few features": ["mean", "maximum"], "efficient": "efficient"}
-JOBS = (*FEATURES, "back-test")
+JOBS = (*FEATURES, "back-test", "indicators")
 Job = Callable[[DaskEngine | None], object]
 
 
@@ -98,6 +105,8 @@ def _own() -> tuple[float, float]:
 def _job(name: str, workspace: Workspace, folder: Path, n_assets: int) -> Job:
     if name == "back-test":
         return partial(_backtest, workspace, folder)
+    if name == "indicators":
+        return partial(_indicators, workspace)
     recipe = Recipe("pump", ("vibration", "temperature"), (pd.Timedelta("12h"),), parse_feature_set(FEATURES[name]))
     assets = [f"pump-{number:06d}" for number in range(n_assets)]
     times = START + pd.to_timedelta(np.arange(1, 2 * DAYS) * 12, unit="h")
@@ -112,6 +121,21 @@ def _backtest(workspace: Workspace, folder: Path, engine: DaskEngine | None) -> 
     settings = read_settings(workspace, {}).with_section("retrain", holdout=pd.Timedelta(days=7))
     experiment = load_experiment(folder / "pumps.toml", ["windows.stride=12h"])
     return run_backtest(workspace, experiment, config, settings=settings, engine=engine).to_dict()
+
+
+def _indicators(workspace: Workspace, engine: DaskEngine | None) -> object:
+    name = f"pump_hour_{time.time_ns()}"  # indicators of one name are computed once
+    channels, features = ("vibration", "temperature"), ("mean", "maximum", "kurtosis")
+    plan = IndicatorPlan(name=name, asset_type="pump", window="1h", features=features, channels=channels)
+    like = find_telemetry_contract(workspace.contracts, "azure_machine")
+    assert like is not None
+    measured = (*like.columns[:4], *(Column(channel, "number") for channel in channels))
+    register(workspace.contracts, replace(like, name="telemetry_pump", asset_type="pump", columns=measured), now=START)
+    made = define(workspace, plan, now=START)
+    IndicatorFollower(workspace, made, engine=engine).follow()
+    rows = tables.read(workspace, plan.table)
+    shutil.rmtree(Path(workspace.tables_url) / plan.table)
+    return pd.util.hash_pandas_object(rows).to_numpy().tobytes()
 
 
 if __name__ == "__main__":

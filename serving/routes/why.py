@@ -26,6 +26,7 @@ from models.outcomes.prediction_sentences import (
 )
 from serving.http.errors import NOT_FOUND, ApiError
 from serving.schemas.answers import WhyAnswer
+from serving.schemas.answers.predictions import DriverAnswer
 from serving.schemas.instants import format_instant
 from serving.schemas.request_bodies import is_name
 
@@ -61,7 +62,8 @@ def explain_prediction(worker: "WorkerContext", prediction_id: str) -> WhyAnswer
     head = prediction or vars(answer)
     content = {} if answer is None else answer.content
     draw = draws_of(engine, [prediction_id]).get(prediction_id) if rows else None
-    drivers = list(content.get("drivers") or ())
+    # Earlier versions stored drivers without words, which say nothing here.
+    drivers = [each for each in content.get("drivers") or () if each.keys() >= DriverAnswer.__required_keys__]
     clock = asset_clock(worker.workspace, head["asset"])
     condition = content.get("condition")
     state, evidence, outcome = (
@@ -223,7 +225,7 @@ def _interval_sentence(interval: Mapping[str, float] | None, clock: Clock) -> It
 
 
 def _driver_sentences(drivers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    return (f"What drove it: {driver['words']}." for driver in drivers if driver.get("words"))
+    return (f"What drove it: {driver['words']}." for driver in drivers if driver["words"])
 
 
 def _work(worker: "WorkerContext", head: Mapping[str, Any], clock: Clock) -> Iterator[str]:

@@ -134,7 +134,7 @@ def test_a_replay_reads_what_is_about_its_rows(workspace, cnc, make_telemetry, n
     assert max(lengths) <= 2
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 400), st.floats(15, 25)), min_size=1, max_size=30, unique_by=lambda row: row[0]),
     st.lists(st.tuples(st.integers(0, 400), st.sampled_from([15.0, 19.0, 60.0, 150.0])), min_size=1, max_size=8),

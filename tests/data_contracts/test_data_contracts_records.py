@@ -27,7 +27,7 @@ def engine(workspace):
 
 def test_many_may_open_new_records_at_once(tmp_path):
     """The first process creates the tables, and none that opens the records at the same time fails."""
-    for attempt in range(40):
+    for attempt in range(12):
         url, start = f"sqlite:///{tmp_path}/{attempt}.db", threading.Barrier(8)
 
         def open_with_the_others(url: str = url, start: threading.Barrier = start) -> int:

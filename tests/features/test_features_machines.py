@@ -243,7 +243,7 @@ def fleet(drawn: list[tuple]) -> History:  # type: ignore[type-arg]
     return replace(history, telemetry=pd.concat([history.telemetry, lathe], ignore_index=True).astype({"asset": "str"}))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(drawn=asset_records, seed=st.integers(0, 1000))
 def test_batch_equals_online_equals_stream(drawn: list[tuple], seed: int) -> None:  # type: ignore[type-arg]
     """One asset at one cut-off, from what was known then or from sorted rows, has the bits it has in the batch."""

@@ -63,7 +63,7 @@ def test_any_size_of_blocks_gives_the_same_model(
     expected = train(experiment, whole)
     cut_offs = expected.evaluation.predictions[["asset", "as_of"]].sample(frac=1, random_state=1, ignore_index=True)
     scores = score_in_detail(expected.artifact, whole, cut_offs)
-    history = open_history(stored, "azure_machine", block_rows=1000)  # two machines
+    history = open_history(stored, "azure_machine", block_rows=4000)  # eight machines
     trained = train(experiment, history)
     assert trained.artifact.digest == expected.artifact.digest
     assert trained.predictions_digest == expected.predictions_digest

@@ -640,6 +640,17 @@ def test_why_names_the_work_that_a_prediction_prompted(client: httpx.Client, pla
     assert any("w1" in sentence and "no fault found" in sentence for sentence in content["sentences"])
 
 
+def test_why_leaves_out_drivers_that_an_earlier_version_stored_without_words(
+    client: httpx.Client, plant: Workspace
+) -> None:
+    """The rest of the answer is as good as it was."""
+    whole = {"channel": "volt", "share": 0.6, "raises": True, "words": "volt was high"}
+    made = predicted("older", "azure-03", 0.9)
+    store(plant, made, answers=[answered(made, drivers=[{"channel": "rotate", "share": 0.3}, whole])])
+    answer = client.get("/why/older")
+    assert (answer.status_code, answer.json()["drivers"]) == (200, [whole])
+
+
 @pytest.mark.slow
 def test_the_real_endpoint_serves_these_pages(endpoint: Any) -> None:
     """A plan, the history of what is on it, and why: each leads to the next."""
