@@ -138,8 +138,6 @@ class Settings(EnvironmentSettings):
     """The language of the pages; "auto": what the viewer's browser asks for."""
     time_zone: Annotated[str, AfterValidator(_check_time_zone), WithJsonSchema(_TIME_ZONE)] = "UTC"
     """The time zone of the plants, in which the pages show times."""
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
-    """The currency of costs on the pages, by its ISO 4217 code."""
     valid_for: Annotated[str, AfterValidator(_check_span), WithJsonSchema(_DURATION)] = ""
     """How long after its cut-off a prediction holds, such as "6h"; if empty, a quarter of the shortest horizon."""
 

@@ -19,8 +19,11 @@ from data_contracts.records.tokens import Token
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
 from models.monitoring.budget import DriftSettings
+from models.parts.orders.order_terms import OrderTerms
+from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from models.registry.registry import CHAMPION, Registry
+from models.value.settings import CountingSettings, ValueSettings
 from serving.deployment.champion import Champion
 from serving.http.callers.authentication import Authenticator
 from serving.http.middleware import RequestMiddleware
@@ -48,6 +51,10 @@ def worker_at(workspace: Workspace, name: str, at: pd.Timestamp, **more: Any) ->
         "shadow": SimpleNamespace(challengers=(), rejected={}, scored=0, failed=0),
         "drift": DriftSettings(),
         "planning": PlanningSettings(),
+        "costs": CostSettings(),
+        "orders": OrderTerms(),
+        "value": ValueSettings(),
+        "counting": CountingSettings(),
     }
     return SimpleNamespace(**own | more)
 

@@ -35,7 +35,7 @@ def worklist_csv(plan: FleetPlan, *, zone: str = "UTC", decimal_comma: bool = Fa
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";" if decimal_comma else ",")
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(value, decimal_comma) for value in row] for row in _rows(plan, ZoneInfo(zone)))
+    writer.writerows([csv_cell(value, decimal_comma) for value in row] for row in _rows(plan, ZoneInfo(zone)))
     return out.getvalue()
 
 
@@ -55,7 +55,8 @@ def _rows(plan: FleetPlan, zone: ZoneInfo) -> Iterator[list[object]]:
         yield [left.why, "", left.asset, "", latest, zone.key, "", left.saves, *none, left.reason, *of]
 
 
-def _cell(value: object, decimal_comma: bool) -> str:
+def csv_cell(value: object, decimal_comma: bool) -> str:
+    """Write a value of a table for spreadsheets."""
     if value is None:
         return ""
     if isinstance(value, float):

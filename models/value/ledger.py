@@ -24,9 +24,9 @@ import pandas as pd
 
 from models.hold_back.acting_effect import Estimate
 from models.outcomes.error_rates import as_json
+from models.planning.cost_settings import CostSettings
 from models.value.alarms import AlarmHistory
 from models.value.costs import MONEY, CostFigures, Figure, amount, cost_figures, recorded_amounts, work_taken
-from models.value.settings import ValueSettings
 from models.value.without_acting import HeldBack, failures_without_acting
 
 State = Literal["identified", "not identified"]
@@ -83,7 +83,7 @@ class ValueLedger:
         return values
 
 
-def value_ledger(history: AlarmHistory, settings: ValueSettings) -> ValueLedger:
+def value_ledger(history: AlarmHistory, prices: CostSettings, confidence: float = 0.9) -> ValueLedger:
     """Estimate what acting avoided: each plant by its own alarms held back, a month by those of the whole period.
 
     What is of all plants is estimated from all alarms at once, not summed up: its interval is narrower, and it covers
@@ -92,8 +92,8 @@ def value_ledger(history: AlarmHistory, settings: ValueSettings) -> ValueLedger:
     names = sorted(history.alarms["plant"].unique())
     parts = {name: history.of_plant(name) for name in names}
     recorded = recorded_amounts(history)
-    costs = {name: cost_figures(recorded_amounts(part), recorded, settings) for name, part in parts.items()}
-    common = cost_figures(recorded, recorded, settings)
+    costs = {name: cost_figures(recorded_amounts(part), recorded, prices, confidence) for name, part in parts.items()}
+    common = cost_figures(recorded, recorded, prices, confidence)
     mixed = _mixed(common, costs, history.alarms)
     rows = [row for name, part in parts.items() for row in _months(part, costs[name], name)]
     return ValueLedger(
@@ -103,8 +103,8 @@ def value_ledger(history: AlarmHistory, settings: ValueSettings) -> ValueLedger:
         _row(history, _held_back(history.alarms), mixed),
         common.figures,
         history.pending,
-        settings.currency,
-        settings.confidence,
+        prices.currency,
+        confidence,
         "" if common.priced else _unpriced(common),
     )
 
@@ -212,9 +212,9 @@ def _mixed(common: CostFigures, costs: Mapping[str, CostFigures], alarms: pd.Dat
 
 
 def _unpriced(costs: CostFigures) -> str:
-    missing = ["value.downtime_per_hour"] if "downtime_hours" not in costs.prices else []
-    missing += [] if costs.figure("failure", "downtime_hours") else ["value.unplanned_hours"]
-    missing += ["value.planned_hours"] if costs.unknown("repair", "downtime_hours") else []
+    missing = ["costs.downtime_per_hour"] if "downtime_hours" not in costs.prices else []
+    missing += [] if costs.figure("failure", "downtime_hours") else ["costs.unplanned_hours"]
+    missing += ["costs.planned_hours"] if costs.unknown("repair", "downtime_hours") else []
     return f"not in money: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not declared, nor recorded"
 
 

@@ -58,6 +58,7 @@ def render_table(result: "WhatIfResult") -> RenderableType:
     lines = [Text(sentence) for sentence in result.answers]
     notes = [Text(sentence, style="dim") for sentence in result.assumed]
     page = [] if result.page is None else [Text(f"The page is {result.page}.", style="dim")]
+    page += [] if result.stored is None else [Text(f"Kept for /ui/what-if as {result.stored}.", style="dim")]
     tables: list[RenderableType] = [_table(*events_table(result.rows)), Text(), _table(*costs_table(result.rows))]
     return Group(Text(title(result), style="bold"), Text(), *tables, Text(), *lines, Text(), *notes, *page)
 

@@ -10,6 +10,7 @@ from data_contracts.errors import ModelError, UsageError
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
+from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from models.planning.worklist import Line
 from models.scheduling.fleet_plan import FleetPlan, held_back_assets, plan_fleet
@@ -75,6 +76,7 @@ def plan_stored(
     workspace: Workspace,
     model_name: str,
     settings: PlanningSettings,
+    costs: CostSettings,
     *,
     now: pd.Timestamp,
     start: pd.Timestamp,
@@ -96,7 +98,7 @@ def plan_stored(
     )
     plan = plan_fleet(
         fleet,
-        terms_by(settings, artifact.trained),
+        terms_by(settings, costs, artifact.trained),
         model=identity,
         start=start,
         now=now,

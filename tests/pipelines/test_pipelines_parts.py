@@ -1,5 +1,6 @@
 """Orders of spare parts: from tables, predictions and outcomes, by nothing known later than the time they are for."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,17 @@ from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
-from models.parts.orders.order_terms import OrderTerms, read_order_terms
+from models.parts.orders.order_terms import OrderTerms, order_terms, read_order_terms
 from models.parts.orders.proposals import propose_orders
 from models.parts.orders.proposed import ProposedOrder, ProposedOrders
+from models.planning.cost_settings import CostSettings
 from pipelines.cli import app
 from pipelines.cli.arguments import settings_of
+from serving.pages import all_routes
+from serving.pages.parts.parts_view import runs_out
+from tests.browser import Browser
+from tests.page_server import serving_pages, worker_at
+from tests.serving.page_client import page_client
 
 DAY = pd.Timedelta(days=1)
 COSTED = OrderTerms(downtime_per_hour=5_000.0)
@@ -52,6 +59,30 @@ def one(orders: ProposedOrders) -> ProposedOrder:
 
 def codes(order: ProposedOrder) -> set[str]:
     return {each.code for each in order.unknown}
+
+
+def test_the_page_shows_what_to_order_and_when_it_runs_out(store: Any, browser: Browser) -> None:
+    """By plant, with reasons, in both languages; a part without a lead time or a count says what is unknown."""
+    add_parts(store, 10, {"part": "P-<b>9</b>", "modes": "pump"})
+    worker = worker_at(store.workspace, "plant", store.at(62), orders=COSTED, costs=CostSettings(currency="EUR"))
+    order = next(each for each in proposed(store).orders if each.order)
+    empty = runs_out(order, store.at(62))
+    assert order.demand is not None
+    assert empty is not None
+    assert (empty - store.at(62)) / DAY == pytest.approx(order.demand.days / order.demand.demand.expected)
+    client = page_client(all_routes.routes(lambda: worker))
+    shown = client.get("/ui/parts").text
+    assert f"<strong>{order.order}</strong>" in shown
+    assert f"{empty:%Y-%m-%d}" in shown
+    assert "No order can be worked out." in shown
+    assert "the lead time;" in shown
+    assert "P-&lt;b&gt;9&lt;/b&gt;" in shown
+    assert "voraussichtlich" in client.get("/ui/parts?plant=plant", headers={"accept-language": "de"}).text
+    table = pd.read_csv(io.StringIO(client.get("/ui/parts.csv").content.decode("utf-8-sig"))).set_index("part")
+    assert (table.loc["B-1", "order"], table.loc["B-1", "on_hand"]) == (order.order, 1)
+    assert client.get("/ui/parts?plant=nowhere").status_code == 422
+    with serving_pages(worker) as url:
+        browser.check(f"{url}/ui/parts")
 
 
 def test_open_alarms_and_experience_are_what_is_needed(store: Any) -> None:
@@ -174,9 +205,11 @@ def test_the_command_orders(store: Any, capsys: pytest.CaptureFixture[str], tmp_
             app.main(words)
         results.append((exited.value.code, capsys.readouterr().out))
     assert [code for code, _ in results] == [0, 0, 0, 1]
-    terms = settings_of(store.workspace).parts
+    settings = settings_of(store.workspace)
+    terms = order_terms(settings.parts, settings.costs)
     assert read_order_terms(store.workspace, {}) == terms
     assert read_order_terms(store.workspace, {"FOREWARN_PARTS_REVIEW": "1d"}).review_days == 1
+    assert read_order_terms(store.workspace, {"FOREWARN_COSTS_DOWNTIME_PER_HOUR": "8"}).downtime_per_hour == 8
     text = " ".join(results[1][1].split())
     assert "stock 0, 1 on order" in text
     assert "a machine without one stands 120 h at 5,000 an hour" in text

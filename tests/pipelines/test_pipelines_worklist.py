@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from data_contracts.tables import tables
+from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from pipelines.cli import main
 from pipelines.jobs.score import score_fleet
@@ -133,7 +134,8 @@ def test_a_wrong_form_says_what_is_wrong(client: httpx.Client, name: str, value:
 @pytest.mark.slow
 def test_the_page_in_a_browser(worker: Any, browser: Browser) -> None:
     """Another capacity by its form gives another plan."""
-    worker.planning = PlanningSettings(failure=90_000.0, planned=1_000.0, alerts_only=False)
+    worker.planning = PlanningSettings(alerts_only=False)
+    worker.costs = CostSettings(failure=90_000.0, planned=1_000.0)
     with serving_pages(worker) as url:
         browser.check(f"{url}/ui/worklist?start={FORM['start']}")
         with browser.open(f"{url}/ui/worklist?start={FORM['start']}", 390) as opened:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
+from models.planning.cost_settings import CostSettings
 from serving.http import request_context
 from serving.http.errors import ApiError
 from serving.pages.frame.form_tokens import token_of
@@ -54,7 +55,7 @@ def client() -> TestClient:
         return Done(f"/ui/page?from={asked.viewer.name}&note={form.text('note')}", "frame.skip")
 
     def worker() -> Any:
-        return SimpleNamespace(settings=Settings())
+        return SimpleNamespace(settings=Settings(), costs=CostSettings())
 
     routes = [page_route("/ui/page", worker, fail), form_route("/ui/form", worker, act)]
     return TestClient(page_app(routes), follow_redirects=False)
@@ -97,7 +98,7 @@ def test_who_may_not_send_a_form_is_not_offered_it_and_refused() -> None:
     """By one table, for the page and for the request."""
 
     def worker() -> Any:
-        return SimpleNamespace(settings=Settings())
+        return SimpleNamespace(settings=Settings(), costs=CostSettings())
 
     def act(_worker: Any, asked: PageRequest, _form: Form) -> Done:
         return Done(f"/ui/{asked.viewer.name}")

@@ -130,7 +130,7 @@ def _notes(
     if terms.downtime_per_hour is None:
         yield (
             "What an hour of downtime costs is not known, so parts are ordered up to a probability of having enough of "
-            f"{terms.service_level:.0%}; --downtime-per-hour or the setting parts.downtime_per_hour says it."
+            f"{terms.service_level:.0%}; --downtime-per-hour or the setting costs.downtime_per_hour says it."
         )
     for each in watched:
         name = f"{each.model.name} version {each.model.version}"

@@ -21,7 +21,7 @@ def value(
     """Estimate what acting on alarms has avoided, by plant and month: failures, hours of downtime and money.
 
     Measured by the alarms held back at random (policy.hold_back), never by a comparison with the time before; where
-    none were held back, it is not identified. Prices are those of ``[value]`` in forewarn.toml.
+    none were held back, it is not identified. Prices are those of ``[costs]`` in forewarn.toml.
 
     Parameters
     ----------

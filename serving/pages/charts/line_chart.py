@@ -108,7 +108,7 @@ def line_chart(
     values = values[shown.to_numpy()]
     reach = np.append(values, [] if limit is None else [limit])
     low, high = (float(reach.min()), float(reach.max())) if len(reach) else (0.0, 1.0)
-    top, middle, bottom = _axis(low, high, from_zero=from_zero)
+    top, middle, bottom = axis_values(low, high, from_zero=from_zero)
     scale = HEIGHT / (top - bottom)
     return LineChart(
         identifier,
@@ -153,10 +153,10 @@ def _drawn(marks: Sequence[Mark], spans: Sequence[Span], frame: TimeFrame) -> tu
     )
 
 
-def _axis(low: float, high: float, *, from_zero: bool) -> tuple[float, float, float]:
+def axis_values(low: float, high: float, *, from_zero: bool) -> tuple[float, float, float]:
     """Return round values at the top, in the middle and at the bottom that hold a range.
 
-    >>> _axis(3.1, 9.2, from_zero=False), _axis(0.02, 0.4, from_zero=True)
+    >>> axis_values(3.1, 9.2, from_zero=False), axis_values(0.02, 0.4, from_zero=True)
     ((10.0, 5.0, 0.0), (0.4, 0.2, 0.0))
     """
     low = min(low, 0.0) if from_zero else low

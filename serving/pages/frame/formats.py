@@ -21,7 +21,7 @@ class Formats:
 
     language: Language = "en"
     zone: str = "UTC"
-    currency: str = "EUR"
+    currency: str = ""
 
     def instant(self, at: pd.Timestamp | None) -> str:
         """Write an instant in the plant's time, to the minute."""
@@ -53,7 +53,7 @@ class Formats:
 
     def amount(self, value: float | None) -> str:
         """Write an amount of money."""
-        return NOTHING if value is None or pd.isna(value) else f"{self.number(value)} {self.currency}"
+        return NOTHING if value is None or pd.isna(value) else f"{self.number(value)} {self.currency}".strip()
 
     def span(self, span: pd.Timedelta | None) -> str:
         """Write a span in minutes, hours or days, whichever is read best; a negative one as it is."""

@@ -26,7 +26,7 @@ ALERTS, ALL = "alerts", "all"
 def plan_request(worker: "WorkerContext", query: Mapping[str, str], zone: str) -> WorklistRequest:
     """Read a form; what it leaves out is the workspace's setting. An empty capacity is none."""
     usual = worker.planning
-    costs = costs_by(usual, worker.champion().artifact.trained)
+    costs = costs_by(worker.costs, worker.champion().artifact.trained)
     body: dict[str, Any] = {
         "days": _value(query, "days", usual.days),
         "crews": {

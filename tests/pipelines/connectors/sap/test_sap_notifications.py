@@ -18,7 +18,7 @@ from data_contracts.records.outbox.event_kinds import MODEL_PROMOTED, event_id
 from data_contracts.records.outbox.outbox import add_events, outbox_frame, replay_events
 from data_contracts.records.outbox.outbox_records import OutboxEvent
 from data_contracts.records.records import open_records
-from data_contracts.workspace import Workspace
+from data_contracts.workspace import SETTINGS_FILE, Workspace
 from pipelines.connectors.run_channels import deliver_all
 from pipelines.connectors.sap.notification_text import LONGEST_TEXT, long_text, prediction_in, short_text, units
 from pipelines.connectors.sap.reference import reference_number
@@ -192,12 +192,14 @@ def test_a_worklist_becomes_notifications_of_machines_that_have_none(
     lines = [line | {"asset": name, "prediction_id": f"w-{name}"} for name in ("m1", "m2")]
     file = workspace.root / "worklist.json"
     file.write_text(json.dumps({"model_name": "fleet-failure", "model_version": 3, "lines": lines}))
+    (workspace.root / SETTINGS_FILE).write_text('[link]\nendpoint = "https://plant.example"\n')
     first = forewarn(capsys, "sap", "notify", str(file), "--workspace", str(workspace.root))
     assert (first["entries"], first["new"], first["channels"][0]["delivered"]) == (2, 2, 2)
     again = forewarn(capsys, "sap", "notify", str(file), "--workspace", str(workspace.root))
     assert (again["entries"], again["new"], again["channels"][0]["delivered"]) == (2, 0, 0)
     assert [each["TechnicalObject"] for each in sap.notifications.values()] == ["m1", "m2"]
     assert list(sap.notifications.values())[1]["NotificationText"] == "Repair before 2026-03-03 (40 %)"
+    assert "https://plant.example/ui/machines/m2" in list(sap.notifications.values())[1]["MaintNotifLongTextForEdit"]
     file.write_text(json.dumps({"lines": [line | {"asset": "m3", "prediction_id": ""}]}))
     wrong = forewarn(capsys, "sap", "notify", str(file), "--workspace", str(workspace.root), exit_status=2)
     assert "lines[0].prediction_id" in str(wrong["found"])
