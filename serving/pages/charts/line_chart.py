@@ -134,13 +134,14 @@ def _path(at: Floats, heights: Floats) -> str:
         return ""
     broken = np.cumsum(np.diff(at, prepend=at[0]) > max(_GAP * usual_step(at), 1e-9))
     kept = extremes(at, heights, COLUMNS)
-    x = np.rint(WIDTH * at[kept]).astype(int).tolist()
-    y = np.rint(heights[kept]).astype(int).tolist()
+    x, y = np.rint(WIDTH * at[kept]).astype(int), np.rint(heights[kept]).astype(int)
     begins = np.diff(broken[kept], prepend=-1) != 0
     alone = begins & np.append(begins[1:], True)
-    parts = zip(x, y, begins.tolist(), alone.tolist(), strict=True)
-    # A point between two gaps is a short stroke.
-    return "".join(f"{'M' if new else 'L'}{a} {b}{'h2' if single else ''}" for a, b, new, single in parts)
+    # A point between two gaps is a short stroke, to the left at the right edge.
+    strokes = np.where(alone, np.where(x == WIDTH, "h-2", "h2"), "").tolist()
+    letters = np.where(begins, "M", "L").tolist()
+    parts = zip(letters, x.tolist(), y.tolist(), strokes, strict=True)
+    return "".join(f"{letter}{across} {down}{stroke}" for letter, across, down, stroke in parts)
 
 
 def _drawn(marks: Sequence[Mark], spans: Sequence[Span], frame: TimeFrame) -> tuple[Drawn, ...]:
