@@ -16,6 +16,7 @@ from data_contracts.records.draw_records import AlarmDraw
 from data_contracts.records.records import Prediction, open_records
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
+from models.planning.cost_settings import CostSettings
 from serving.http.errors import ApiError
 from serving.pages.all_routes import routes
 from serving.pages.fleet.fleet_view import FleetView, fleet_view
@@ -33,7 +34,8 @@ def worker_of(workspace: Workspace) -> Any:
     settings = Settings(stale_after="6h")
     predictor = Predictor(workspace, settings, PredictionLog(workspace), lambda: NOW)
     watch = SimpleNamespace(current=None, name="m")
-    return SimpleNamespace(workspace=workspace, settings=settings, predictor=predictor, watch=watch)
+    costs = CostSettings()
+    return SimpleNamespace(workspace=workspace, settings=settings, predictor=predictor, watch=watch, costs=costs)
 
 
 def predicted(asset: str, probability: float, hours_ago: float = 1.0, **more: Any) -> Prediction:

@@ -20,6 +20,7 @@ from data_contracts.records.access.page_actions import add_action, list_actions
 from data_contracts.records.records import read_frame
 from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.records.tokens import create_token, find_token, revoke_token
+from models.planning.cost_settings import CostSettings
 from serving.http.callers.authentication import Authenticator
 from serving.http.callers.cookies import SESSION
 from serving.http.callers.page_paths import FIRST, own_page
@@ -57,7 +58,7 @@ class Site:
         sessions = Sessions(lambda: self.handle, lambda: self.now, idle=8 * HOUR, longest=24 * HOUR)
 
         def worker() -> Any:
-            return SimpleNamespace(settings=self.settings)
+            return SimpleNamespace(settings=self.settings, costs=CostSettings())
 
         def show(_worker: Any, _asked: PageRequest) -> Page:
             return Page("sign_in", SimpleNamespace(next="/ui/machines", problem=None))

@@ -15,7 +15,7 @@ from models.registry.registry import LoadedModel, Registry
 from models.value.costs import MONEY
 from models.value.gather import Scope, gather_value
 from models.value.ledger import LedgerRow, ValueLedger
-from serving.http.errors import ApiError, unprocessable
+from serving.http.errors import unprocessable
 from serving.http.json_bodies import show
 from serving.pages.charts.interval_chart import IntervalChart, NamedInterval, interval_chart
 from serving.pages.fleet_state.places import machine_places
@@ -52,7 +52,7 @@ class NoValueView:
     """Why there is no ledger."""
 
     model: str
-    error: ApiError | ModelError
+    error: ModelError
 
 
 def show_value(worker: "WorkerContext", asked: PageRequest) -> Page:
@@ -83,7 +83,10 @@ def show_value(worker: "WorkerContext", asked: PageRequest) -> Page:
 def send_csv(worker: "WorkerContext", asked: PageRequest) -> Response:
     """Return every figure of the ledger as a file for a spreadsheet."""
     require(asked.viewer, *READERS)
-    ledger = _ledger(worker, asked, _plants(worker))
+    try:
+        ledger = _ledger(worker, asked, _plants(worker))
+    except ModelError as error:
+        raise unprocessable(None, error.found, error.expected, "See /ui/value") from error
     names = sorted({f"{group} {name}" for row in _rows(ledger) for group in _GROUPS for name in getattr(row, group)})
     columns = ["without_acting", "avoided", *names]
     ends = [f"{name.replace(' ', '_')}{end}" for name in columns for end in ("", "_low", "_high")]
