@@ -124,6 +124,9 @@ def _ledger(worker: "WorkerContext", asked: PageRequest, plants: tuple[str, ...]
         raise unprocessable("until", f"{until:%Y-%m-%d}", f"a day after {since:%Y-%m-%d}")
     champion, counting = worker.champion(), worker.counting
     tags = Registry(worker.workspace).tags(champion.name, champion.version)
+    if "experiment" not in tags:
+        found = f"version {champion.version} of {champion.name} does not say what its alarms claim"
+        raise ModelError(found, "a version that `forewarn train` registered", "Promote one")
     return gather_value(
         worker.workspace,
         worker.predictor.log.commit.engine(),
