@@ -20,7 +20,8 @@ from pipelines.jobs.score import score_fleet
 from serving.pages import all_routes
 from serving.routes.planning_routes import routes as planning_routes
 from tests.browser import Browser
-from tests.page_server import page_client, serving_pages, worker_at
+from tests.page_server import serving_pages, worker_at
+from tests.serving.page_client import page_client
 
 START_DAY, MINUTE = 60 + 12.5 / 24, pd.Timedelta(minutes=1)
 FORM = {
