@@ -84,7 +84,7 @@ def test_a_machine_is_found_opened_and_looked_into(endpoint: Any, browser: Brows
         page.wait_for_url("**channel=volt**")
         page.wait_for_selector("figcaption:has-text('volt (V)')")
         page.click("details summary >> nth=-1")
-        assert "2015-01-08" in page.inner_text("details[open] table")
+        assert "2015-01-07" in page.inner_text("details[open] table")
         assert opened.leaving() == []
         assert opened.errors == []
 

@@ -104,7 +104,7 @@ def line_chart(
 ) -> LineChart:
     """Draw values over ascending times; those outside of the frame and those that are NaN are left out."""
     shown = (times >= frame.start) & (times <= frame.end) & ~np.isnan(values)
-    at = ((times[shown] - frame.start) / (frame.end - frame.start)).to_numpy(dtype=np.float64)
+    at = np.asarray((times[shown] - frame.start) / (frame.end - frame.start), dtype=np.float64)
     values = values[shown.to_numpy()]
     reach = np.append(values, [] if limit is None else [limit])
     low, high = (float(reach.min()), float(reach.max())) if len(reach) else (0.0, 1.0)
