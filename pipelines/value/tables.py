@@ -10,6 +10,7 @@ from rich.text import Text
 
 from data_contracts.errors import UsageError
 from models.hold_back.acting_effect import Estimate
+from models.scheduling.plan_files import csv_cell
 from models.value.costs import MONEY
 from models.value.ledger import LedgerRow, ValueLedger
 from models.value.sentences import in_words, value_sentences
@@ -74,7 +75,12 @@ def _cells(row: LedgerRow, saved: str | None) -> list[str]:
 
 
 def _record(row: LedgerRow) -> dict[str, Any]:
-    record: dict[str, Any] = {"plant": row.plant or "", "month": row.month or "", "state": row.state, "why": row.why}
+    record: dict[str, Any] = {
+        "plant": csv_cell(row.plant, decimal_comma=False),
+        "month": row.month or "",
+        "state": row.state,
+        "why": row.why,
+    }
     record |= {name: getattr(row, name) for name in (*_COUNTS, "estimated")}
     record |= _columns("without_acting", row.without_acting) | _columns("avoided", row.avoided)
     for group in ("work", "saved", "hold_back_price"):
