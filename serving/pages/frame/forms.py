@@ -50,7 +50,7 @@ class Form:
 async def read_form(request: Request) -> Form:
     """Read a form that one of our own pages sent; ApiError 403 if another page did, 413 or 415 for what is no form.
 
-    Told by where the browser says that it comes from, and by the token that only our page can have put into it.
+    Recognised by where the browser says that it comes from, and by the token that only our page can have put into it.
     """
     check_own_page(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:

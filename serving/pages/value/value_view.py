@@ -1,6 +1,5 @@
 """The page of value, and its file."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -13,7 +12,7 @@ from models.hold_back.acting_effect import Estimate
 from models.registry.registry import LoadedModel, Registry
 from models.value.costs import MONEY
 from models.value.gather import Scope, gather_value
-from models.value.ledger import LedgerRow, ValueLedger
+from models.value.ledger import COUNTS, LedgerRow, ValueLedger
 from serving.http.errors import unprocessable
 from serving.http.json_bodies import show
 from serving.pages.charts.interval_chart import IntervalChart, NamedInterval, interval_chart
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from serving.worker_context import WorkerContext
 
 _FILTERS = ("plant", "since", "until")
-_COUNTS = ("announced", "acted_on", "defects", "failed_anyway", "held_back", "held_back_failed", "not_drawn")
 _HOURS = "downtime_hours"
 _GROUPS = ("work", "saved", "hold_back_price")
 
@@ -85,24 +83,18 @@ def send_csv(worker: "WorkerContext", asked: PageRequest) -> Response:
         ledger = _ledger(worker, asked, _plants(worker))
     except ModelError as error:
         raise unprocessable(None, error.found, error.expected, "See /ui/value") from error
-    names = sorted({f"{group} {name}" for row in _rows(ledger) for group in _GROUPS for name in getattr(row, group)})
+    names = sorted(
+        {f"{group} {name}" for row in ledger.all_rows() for group in _GROUPS for name in getattr(row, group)}
+    )
     columns = ["without_acting", "avoided", *names]
     ends = [f"{name.replace(' ', '_')}{end}" for name in columns for end in ("", "_low", "_high")]
-    head = ("plant", "month", "state", "why", *_COUNTS, "estimated", *ends, "currency")
-    return csv_file(asked, "value.csv", head, (_cells(row, columns, ledger) for row in _rows(ledger)))
-
-
-def _rows(ledger: ValueLedger) -> Iterator[LedgerRow]:
-    yield from ledger.rows
-    if len(ledger.plants) > 1:
-        yield from ledger.plants
-        yield from ledger.months
-    yield ledger.total
+    head = ("plant", "month", "state", "why", *COUNTS, *ends, "currency")
+    return csv_file(asked, "value.csv", head, (_cells(row, columns, ledger) for row in ledger.all_rows()))
 
 
 def _cells(row: LedgerRow, columns: list[str], ledger: ValueLedger) -> list[object]:
     cells: list[object] = [row.plant, row.month, row.state, row.why]
-    cells += [getattr(row, name) for name in (*_COUNTS, "estimated")]
+    cells += [getattr(row, name) for name in COUNTS]
     for column in columns:
         group, _, name = column.partition(" ")
         estimate: Estimate | None = getattr(row, group).get(name) if name else getattr(row, group)
