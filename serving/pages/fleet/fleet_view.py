@@ -140,9 +140,15 @@ def _takes(chosen: FleetFilter, machine: Machine) -> bool:
         and (not chosen.line or place.line == chosen.line)
         and (not chosen.model or any(risk.model == chosen.model for risk in machine.risks))
         and (not chosen.status or machine.status.code == chosen.status)
-        and (not chosen.alarm or bool(machine.alarms) == (chosen.alarm == "open"))
+        and (not chosen.alarm or _has_alarm(chosen.alarm, machine.alarms))
         and (not chosen.q or any(chosen.q.casefold() in word.casefold() for word in words if word))
     )
+
+
+def _has_alarm(wanted: str, alarms: Sequence[Alarm]) -> bool:
+    if wanted == "unacknowledged":
+        return any(alarm.acknowledged is None for alarm in alarms)
+    return bool(alarms) == (wanted == "open")
 
 
 def _by_risk(machine: Machine) -> _Key:
