@@ -136,7 +136,10 @@ def test_who_has_seen_an_alarm_stands_beside_it(client: TestClient, plant: Works
     silence(records, asset=ODD, began=NOW - 100 * HOUR, reason="in work", expires_at=NOW + HOUR, **by)
     machines = {row.machine.place.asset: row.machine for row in fleet_view(worker_of(plant), {}).rows}
     marks = {asset: (alarm.acknowledged, alarm.silenced) for asset, one in machines.items() if (alarm := one.alarm)}
-    assert {asset: tuple(map(bool, both)) for asset, both in marks.items()} == {"m-1": (True, False), ODD: (False, True)}
+    assert {asset: tuple(map(bool, both)) for asset, both in marks.items()} == {
+        "m-1": (True, False),
+        ODD: (False, True),
+    }
     assert order(fleet_view(worker_of(plant), {"alarm": "unacknowledged"})) == [ODD]
     for address in ("/ui/fleet", "/ui/machines/m-1"):
         assert "acknowledged by Ida &lt;i&gt;<" in client.get(address).text
