@@ -31,6 +31,11 @@ class StoredRow:
     difference_at_least: float  # of the cost, by what the record leaves open
     difference_at_most: float
 
+    @property
+    def stands(self) -> bool:
+        """Whether any hour is counted that machines stand."""
+        return "downtime_hours" in self.figures and self.figures["downtime_hours"].value > 0
+
 
 @dataclass(frozen=True)
 class StoredComparison:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from serving.pages.charts.line_chart import HEIGHT, WIDTH, axis_values
 
+_MOST_NAMES = 4
+"""So many names stand beside each other on a telephone."""
+
 
 @dataclass(frozen=True)
 class NamedInterval:
@@ -36,7 +39,8 @@ class IntervalChart:
     drawn: tuple[DrawnInterval, ...]
     zero: int
     axis: tuple[float, float, float]  # the values at the top, in the middle and at the bottom
-    names: tuple[str, ...]  # the first, one in the middle and the last, or as many as there are
+    names: tuple[str, ...]  # of each, or of the first, one in the middle and the last
+    all_named: bool
 
 
 def interval_chart(identifier: str, intervals: Sequence[NamedInterval]) -> IntervalChart:
@@ -55,5 +59,6 @@ def interval_chart(identifier: str, intervals: Sequence[NamedInterval]) -> Inter
         if one.value is not None and one.low is not None and one.high is not None
     )
     names = [one.name for one in intervals]
-    shown = names if len(names) < 3 else [names[0], names[len(names) // 2], names[-1]]
-    return IntervalChart(identifier, drawn, height(0.0), axis, tuple(shown))
+    all_named = len(names) <= _MOST_NAMES
+    shown = names if all_named else [names[0], names[len(names) // 2], names[-1]]
+    return IntervalChart(identifier, drawn, height(0.0), axis, tuple(shown), all_named)

@@ -112,7 +112,7 @@ def line_chart(
     scale = HEIGHT / (top - bottom)
     return LineChart(
         identifier,
-        _path(at, (top - values) * scale),
+        _path(at, np.asarray((top - values) * scale, dtype=np.float64)),
         None if limit is None else round((top - limit) * scale),
         _drawn(marks, spans, frame),
         (top, middle, bottom),
