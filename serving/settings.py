@@ -121,14 +121,14 @@ class Settings(EnvironmentSettings):
     user_header: _Header = ""
     """The header in which these proxies name who has signed in; from anybody else a request with it is refused."""
     groups_header: _Header = ""
-    """The header in which they name his groups, with commas between them."""
+    """The header in which they name the groups of that person, with commas between them."""
     group_scopes: _GroupScopes = ""
     """What the members of groups may do on the pages."""
     user_scopes: _Scopes = ""
     """What everybody who has signed in at such a proxy may do on the pages; if empty, only members of the groups get
     in."""
     sign_out_path: _OwnPath = ""
-    """Where one who has signed in at such a proxy signs out again."""
+    """Where people who signed in at such a proxy sign out."""
     rate_per_second: _Rate = 1_000.0
     """How many requests a second one caller may send; 0 for any number."""
     stale_after: Annotated[str, AfterValidator(_check_duration), WithJsonSchema(_DURATION)] = ""

@@ -63,17 +63,15 @@ def csv_cell(value: object, decimal_comma: bool) -> str:
         written = f"{value:.6g}" if abs(value) < 1 else f"{value:.2f}"
         return written.replace(".", ",") if decimal_comma else written
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULAS) else text
 
 
 def _local(time: pd.Timestamp, zone: ZoneInfo) -> str:
     return f"{time.tz_convert(zone):%Y-%m-%d %H:%M}"
 
 
-def worklist_calendar(
-    plan: FleetPlan, *, now: pd.Timestamp, describe: Describe, url: Callable[[str], str] | None = None
-) -> str:
-    """Write the repairs as events of their working hours; `url` gives the address of an asset's page."""
+def worklist_calendar(plan: FleetPlan, *, now: pd.Timestamp, describe: Describe) -> str:
+    """Write the repairs as events of their working hours."""
     calendar = icalendar.Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")
@@ -88,8 +86,6 @@ def worklist_calendar(
         event.add("dtend", _whole(line.begins + pd.Timedelta(hours=plan.terms.of(line.asset).repair_hours)))
         event.add("summary", title)
         event.add("description", text)
-        if url is not None:
-            event.add("url", url(line.asset))
         calendar.add_component(event)
     written: bytes = calendar.to_ical()
     return written.decode("utf-8")

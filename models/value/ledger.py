@@ -30,6 +30,17 @@ from models.value.costs import MONEY, CostFigures, Figure, amount, cost_figures,
 from models.value.without_acting import HeldBack, failures_without_acting
 
 State = Literal["identified", "not identified"]
+COUNTS = (
+    "announced",
+    "acted_on",
+    "defects",
+    "failed_anyway",
+    "held_back",
+    "held_back_failed",
+    "not_drawn",
+    "estimated",
+)
+"""The counts of a row, in the order in which files have them."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,14 @@ class ValueLedger:
     currency: str
     confidence: float
     unpriced: str  # why nothing is expressed in money; empty if it is
+
+    def all_rows(self) -> Iterator[LedgerRow]:
+        """Yield the rows by plant and month, those of plants and months as a whole if there are several, the total."""
+        yield from self.rows
+        if len(self.plants) > 1:
+            yield from self.plants
+            yield from self.months
+        yield self.total
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""

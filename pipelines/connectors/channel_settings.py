@@ -41,7 +41,7 @@ class WebhookSection:
 
 @configuration
 class MessageSection:
-    """People who are told, by e-mail or chat."""
+    """People who get messages, by e-mail or chat."""
 
     urls_file: Path
     """A file with an address in each line, as Apprise writes them: "mailto://...", "msteams://..."; they have secrets
@@ -80,7 +80,7 @@ class Channel:
     """The longest time between two attempts."""
 
     def __post_init__(self) -> None:
-        """Check that some event can go out, and whereto is said once."""
+        """Check that some event can go out, and to one target."""
         if self.kinds == ():
             raise WrongValueError("kinds", "is empty", "patterns of kinds of events")
         given = [name for name in _TARGETS if getattr(self, name) is not None]

@@ -9,7 +9,7 @@ from data_contracts.configuration.values import configuration
 
 @configuration
 class LinkSettings:
-    """Where people who are told of something see more of it."""
+    """Where people who get a message see more of it."""
 
     endpoint: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = ""
     """The address under which browsers reach the endpoint, such as "https://forewarn.plant.example"; messages and work

@@ -8,6 +8,7 @@ import pandas as pd
 
 from data_contracts.errors import UsageError, did_you_mean
 from models.experiment.plans import CostPlan
+from models.parts.catalogue import USUAL_KEEPING
 from models.planning.cost_settings import CostSettings
 from models.planning.worklist_costs import Costs
 from models.what_if.alternatives import Alternative, Stock
@@ -25,7 +26,6 @@ COSTS = {
     "part_price": "of one part",
     "keeping_a_year": "of keeping a part for a year, as a share of its price",
 }
-KEEPING = 0.25
 YEAR = pd.Timedelta(days=365.25)
 _NONE: Mapping[str, float] = MappingProxyType({})
 
@@ -95,7 +95,7 @@ def event_costs(given: Mapping[str, float], errors: CostPlan, *, stood: float | 
         in_vain=given.get("in_vain", errors.false_alarm),
         planned_hours=given.get("planned_hours", 0.0),
         shortage=given.get("shortage", of_asset.of_failure),
-        keeping=given.get("part_price", 0.0) * given.get("keeping_a_year", KEEPING) * (span / YEAR),
+        keeping=given.get("part_price", 0.0) * given.get("keeping_a_year", USUAL_KEEPING) * (span / YEAR),
     )
 
 

@@ -123,8 +123,9 @@ def write_files(result: WorklistResult, *, csv: Path | None = None, ics: Path | 
 
 def _calendar(result: WorklistResult) -> str:
     def describe(line: Line) -> tuple[str, str]:
-        without = f"Without a repair it fails with {line.fails:.0%} by {format_minute(result.plan.worklist.until)} UTC."
-        text = f"{without} The repair saves {line.saves:,.0f}; at the latest {format_minute(line.latest)} UTC."
+        until, latest = (format_minute(time) for time in (result.plan.worklist.until, line.latest))
+        without = f"Without a repair it fails by {until} UTC with a probability of {line.fails:.0%}."
+        text = f"{without} The repair saves {line.saves:,.0f}; at the latest {latest} UTC."
         return f"Repair {line.asset}", text
 
     return worklist_calendar(result.plan, now=result.now, describe=describe)

@@ -136,7 +136,7 @@ def _notes(
         name = f"{each.model.name} version {each.model.version}"
         warning = each.model.warning
         missed = (
-            f"no alarm announces yet {warning.unannounced_within(warning.claim):.0%} of the failures of its horizon"
+            f"no alarm announces {warning.unannounced_within(warning.claim):.0%} of the failures within its horizon yet"
         )
         basis = f"measured on {warning.failures:,}"
         if warning.assumed:

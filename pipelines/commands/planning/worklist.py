@@ -45,7 +45,7 @@ def worklist(
     start : str, optional
         When the first day begins; now by default.
     now : str, optional
-        Use nothing known later than this; the present by default.
+        Plan as of this time, with today's champion and records of assets; the present by default.
     days : int, optional
         How many days of 24 hours to plan.
     machines : int, optional

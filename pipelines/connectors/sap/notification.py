@@ -29,7 +29,7 @@ def notification_fields(
     fields: dict[str, Any] = {
         **section.fields,
         "NotificationType": section.notification_type,
-        "NotificationText": cut(short_text(event), LONGEST_LINE),
+        "NotificationText": cut(short_text(event, section.time_zone), LONGEST_LINE),
         "MaintNotifLongTextForEdit": long_text(event, drivers, link, section.time_zone),
         "TechnicalObject": technical_object.written,
         "TechObjIsEquipOrFuncnlLoc": technical_object.kind,

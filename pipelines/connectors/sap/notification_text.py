@@ -19,14 +19,14 @@ _MARK = "forewarn prediction"
 _PREDICTION = re.compile(rf"{_MARK} ([0-9A-Za-z_-]{{1,64}})")
 
 
-def short_text(event: OutboxEvent) -> str:
-    """Return the line that lists show, 40 characters at most."""
+def short_text(event: OutboxEvent, zone: str) -> str:
+    """Return the line that lists show, 40 characters at most; days are those of a zone."""
     data = event.data
     if event.kind == WORK_PLANNED:
-        return cut(f"Repair before {_day(data['latest'])}{_share(data, ' ({:.0%})')}", LONGEST_LINE)
+        return cut(f"Repair before {_day(data['latest'], zone)}{_share(data, ' ({:.0%})')}", LONGEST_LINE)
     if data.get("remaining_life_hours") is not None:
         return cut(f"About {data['remaining_life_hours']:,.0f} h of life left", LONGEST_LINE)
-    until = _day(data["claim_ends"])
+    until = _day(data["claim_ends"], zone)
     return cut(f"Failure likely by {until}{_share(data, ' ({:.0%})')}", LONGEST_LINE)
 
 
@@ -99,8 +99,8 @@ def _share(data: Mapping[str, Any], words: str) -> str:
     return "" if data.get("probability") is None else words.format(data["probability"]).replace("%", " %")
 
 
-def _day(at: str) -> str:
-    return f"{pd.Timestamp(at):%Y-%m-%d}"
+def _day(at: str, zone: str) -> str:
+    return f"{pd.Timestamp(at).tz_convert(zone):%Y-%m-%d}"
 
 
 def _moment(at: Any, zone: str) -> str:

@@ -75,8 +75,10 @@ class SapTarget:
     def _is_notified(self, technical_object: TechnicalObject) -> bool:
         """Return whether an open notification of ours is of an object already: an alarm, or a worklist before."""
         ours = f"startswith({REFERENCE},{quoted(self.service.section.prefix)}) eq true"
-        found = self._read(f"TechnicalObjectLabel eq {quoted(technical_object.name)} and {ours}")
-        return any(each.get("NotifProcessingPhase") in OPEN_PHASES for each in found)
+        phases = " or ".join(f"NotifProcessingPhase eq {quoted(phase)}" for phase in OPEN_PHASES)
+        # SAP writes names in capitals, whichever way they were sent.
+        named = f"TechnicalObjectLabel eq {quoted(technical_object.name.upper())}"
+        return bool(self._read(f"{named} and {ours} and ({phases})"))
 
     def _read(self, condition: str) -> list[dict[str, Any]]:
         chosen = f"{NOTIFICATIONS},{REFERENCE},TechnicalObject,TechnicalObjectLabel,NotifProcessingPhase"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from starlette.requests import Request
 
@@ -35,7 +34,7 @@ class PageRequest:
     def notice(self) -> str | None:
         """Return what the request before this one did, in words; None for none, or words that are not ours."""
         key = self.query.get("notice", "")
-        return partial(self.text, key)() if key in catalogue() else None
+        return self.text(key) if key in catalogue() else None
 
 
 def read_page_request(request: Request, settings: Settings, currency: str = "") -> PageRequest:

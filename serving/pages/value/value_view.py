@@ -1,10 +1,8 @@
 """The page of value, and its file."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 from starlette.responses import Response
@@ -14,23 +12,23 @@ from models.hold_back.acting_effect import Estimate
 from models.registry.registry import LoadedModel, Registry
 from models.value.costs import MONEY
 from models.value.gather import Scope, gather_value
-from models.value.ledger import LedgerRow, ValueLedger
+from models.value.ledger import COUNTS, LedgerRow, ValueLedger
 from serving.http.errors import unprocessable
 from serving.http.json_bodies import show
 from serving.pages.charts.interval_chart import IntervalChart, NamedInterval, interval_chart
 from serving.pages.fleet_state.places import machine_places
 from serving.pages.fleet_state.shown_time import ShownTime
 from serving.pages.frame.csv_files import csv_file
+from serving.pages.frame.local_times import read_local
 from serving.pages.frame.page_request import PageRequest
-from serving.pages.frame.permissions import READERS, require
 from serving.pages.frame.show import Page
 
 if TYPE_CHECKING:
     from serving.worker_context import WorkerContext
 
 _FILTERS = ("plant", "since", "until")
-_COUNTS = ("announced", "acted_on", "defects", "failed_anyway", "held_back", "held_back_failed", "not_drawn")
 _HOURS = "downtime_hours"
+_GROUPS = ("work", "saved", "hold_back_price")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,6 @@ class NoValueView:
 
 def show_value(worker: "WorkerContext", asked: PageRequest) -> Page:
     """Gather the page; `plant`, `since` and `until` choose alarms."""
-    require(asked.viewer, *READERS)
     plants = _plants(worker)
     try:
         ledger = _ledger(worker, asked, plants)
@@ -82,32 +79,22 @@ def show_value(worker: "WorkerContext", asked: PageRequest) -> Page:
 
 def send_csv(worker: "WorkerContext", asked: PageRequest) -> Response:
     """Return every figure of the ledger as a file for a spreadsheet."""
-    require(asked.viewer, *READERS)
     try:
         ledger = _ledger(worker, asked, _plants(worker))
     except ModelError as error:
         raise unprocessable(None, error.found, error.expected, "See /ui/value") from error
-    names = sorted({f"{group} {name}" for row in _rows(ledger) for group in _GROUPS for name in getattr(row, group)})
+    names = sorted(
+        {f"{group} {name}" for row in ledger.all_rows() for group in _GROUPS for name in getattr(row, group)}
+    )
     columns = ["without_acting", "avoided", *names]
     ends = [f"{name.replace(' ', '_')}{end}" for name in columns for end in ("", "_low", "_high")]
-    head = ("plant", "month", "state", "why", *_COUNTS, "estimated", *ends, "currency")
-    return csv_file(asked, "value.csv", head, (_cells(row, columns, ledger) for row in _rows(ledger)))
-
-
-_GROUPS = ("work", "saved", "hold_back_price")
-
-
-def _rows(ledger: ValueLedger) -> Iterator[LedgerRow]:
-    yield from ledger.rows
-    if len(ledger.plants) > 1:
-        yield from ledger.plants
-        yield from ledger.months
-    yield ledger.total
+    head = ("plant", "month", "state", "why", *COUNTS, *ends, "currency")
+    return csv_file(asked, "value.csv", head, (_cells(row, columns, ledger) for row in ledger.all_rows()))
 
 
 def _cells(row: LedgerRow, columns: list[str], ledger: ValueLedger) -> list[object]:
     cells: list[object] = [row.plant, row.month, row.state, row.why]
-    cells += [getattr(row, name) for name in (*_COUNTS, "estimated")]
+    cells += [getattr(row, name) for name in COUNTS]
     for column in columns:
         group, _, name = column.partition(" ")
         estimate: Estimate | None = getattr(row, group).get(name) if name else getattr(row, group)
@@ -149,14 +136,7 @@ def _plants(worker: "WorkerContext") -> tuple[str, ...]:
 def _day(asked: PageRequest, name: str) -> pd.Timestamp | None:
     """Read a day of the filter, which begins at midnight in the plant's time."""
     text = asked.query.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        day = pd.to_datetime(text, format="%Y-%m-%d")
-    except (ValueError, OverflowError) as error:
-        raise unprocessable(name, show(text[:80]), "a day such as 2026-01-31") from error
-    hour = pd.Timedelta(hours=1)
-    return pd.Timestamp(day.tz_localize(ZoneInfo(asked.formats.zone), nonexistent=hour)).tz_convert("UTC").as_unit("us")
+    return read_local(name, text, asked.formats.zone, expected="a day such as 2026-01-31") if text else None
 
 
 def _chart(ledger: ValueLedger, asked: PageRequest) -> IntervalChart | None:

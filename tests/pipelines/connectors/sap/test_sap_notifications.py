@@ -163,7 +163,7 @@ def test_a_reference_in_use_for_another_object_is_refused(
     sap.add(NOTIFICATION, {"TechnicalObject": "m9", "MaintNotifExtReferenceNumber": reference})
     result = run(T)
     assert (result.dead, len(sap.posts)) == (1, 0)
-    assert "is of m9, not of m1" in result.problem
+    assert "is of M9, not of m1" in result.problem
     sap.add(NOTIFICATION, {"TechnicalObject": "m1", "MaintNotifExtReferenceNumber": reference})
     replay_events(open_records(workspace.records_url), "sap")
     assert (run(T).delivered, len(sap.posts)) == (1, 0)
@@ -186,7 +186,7 @@ def test_a_worklist_becomes_notifications_of_machines_that_have_none(
     line = {
         "as_of": "2026-03-01T06:00:00Z",
         "begins": "2026-03-02T06:00:00Z",
-        "latest": "2026-03-03T05:00:00Z",
+        "latest": "2026-03-02T23:30:00Z",
         "probability_without": 0.4,
     }
     lines = [line | {"asset": name, "prediction_id": f"w-{name}"} for name in ("m1", "m2")]
@@ -245,7 +245,7 @@ def test_texts_fit_and_name_their_prediction(drivers: list[str], asset: str) -> 
     text = long_text(event, drivers, "", "UTC")
     assert units(text) <= LONGEST_TEXT
     assert prediction_in(text) == "0d1e" * 16
-    assert units(short_text(event)) <= 40
+    assert units(short_text(event, "Europe/Berlin")) <= 40
 
 
 @given(st.lists(st.uuids(), min_size=2, max_size=50, unique=True), st.from_regex(r"\A[A-Z0-9]{2,4}\Z"))
