@@ -123,8 +123,8 @@ def highest_levels(
     part = (sa.type_coerce(table.as_of, sa.BigInteger) - (first + 1)) // max((last - first) // parts, 1)
     columns = (table.asset, table.model_name, sa.type_coerce(part, sa.BigInteger).label("part"))
     query = sa.select(*columns, level.label("level")).where(table.as_of > since, table.as_of <= until)
-    query = query.group_by(*columns).having(level.is_not(None)).order_by(*columns)
-    frames = [read_frame(engine, query.where(table.asset.in_(some))) for some in _blocks(assets)]
+    query = query.group_by(table.asset, table.model_name, sa.literal_column("part")).order_by(*columns)
+    frames = [read_frame(engine, query.where(table.asset.in_(some))).dropna() for some in _blocks(assets)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

@@ -99,13 +99,21 @@ def risks_of(frame: pd.DataFrame) -> Iterator[tuple[str, Risk]]:
     closes = opens + pd.to_timedelta(frame["horizon_s"], unit="s").dt.as_unit("us")
     numbers = frame[["probability", "remaining_life_h", "threshold"]]
     columns = [
-        *(frame[name].tolist() for name in ("asset", "prediction_id", "model_name", "model_version", "as_of")),
-        *(opens.tolist(), closes.tolist()),
+        *(frame[name].to_numpy(dtype=object).tolist() for name in ("asset", "prediction_id", "model_name")),
+        frame["model_version"].tolist(),
+        *map(_shared, (frame["as_of"], opens, closes)),
         *(numbers[name].astype(object).where(numbers[name].notna(), None).tolist() for name in numbers),
         *(frame[name].tolist() for name in ("alert", "held_back")),
     ]
     for asset, *values in zip(*columns, strict=True):
         yield asset, Risk(*values)
+
+
+def _shared(times: "pd.Series[pd.Timestamp]") -> list[pd.Timestamp]:
+    """Return times as objects, equal ones as one: a run has one cut-off, and objects take long to make."""
+    codes, different = pd.factorize(times)
+    objects = different.tolist()
+    return [objects[code] for code in codes.tolist()]
 
 
 def _of_other_models(
