@@ -39,7 +39,7 @@ def prompted_work(
     rows = orders.assign(alarm=alarm, named=named.notna())[alarm.notna()].astype({"alarm": "int64"})
     names_one = rows.groupby("alarm")["named"].transform("any").to_numpy(dtype=bool)
     own = len(alarms) + np.arange(len(rows))
-    visit = pd.Series(np.where(names_one, rows["alarm"], own), index=rows.index)
+    visit = pd.Series(np.where(names_one, rows["alarm"], own), index=rows.index, dtype="int64")
     return merge_reports(rows.drop(columns="named"), visit, tuple(columns)), orders.loc[alarm.isna(), "event_time"]
 
 
