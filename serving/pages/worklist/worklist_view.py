@@ -111,7 +111,8 @@ def send_calendar(worker: "WorkerContext", asked: PageRequest) -> Response:
 
 def _plan(worker: "WorkerContext", asked: PageRequest) -> tuple[WorklistRequest, FleetPlan]:
     request = plan_request(worker, asked.query, asked.formats.zone)
-    return request, fleet_plan(worker, request)
+    # A page that is looked at changes nothing: predictions are stored, and open alarms that others are sent.
+    return request, fleet_plan(worker, request, predict=False)
 
 
 def _file(text: str, media_type: str, name: str) -> Response:
