@@ -141,6 +141,10 @@ def deliver(
     options : Options
         The workspace and the form of the output.
     """
+    from pipelines.cli.long_running import run_long
+
+    if follow:
+        run_long()
     from pipelines.connectors.follow_channels import follow_outbox
     from pipelines.connectors.run_channels import deliver_all
     from pipelines.terminal.stop_signals import stop_signals
