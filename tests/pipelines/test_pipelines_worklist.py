@@ -16,6 +16,7 @@ from data_contracts.tables import tables
 from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from pipelines.cli import main
+from pipelines.cli.arguments import answering_model
 from pipelines.jobs.score import score_fleet
 from serving.pages import all_routes
 from serving.routes.planning_routes import routes as planning_routes
@@ -93,6 +94,18 @@ def test_the_terminal_and_the_endpoint_plan_alike(
     shown = _worklist(plant, capsys)
     assert "asset retired" in shown
     assert "plant version 1, 3 days from 2026-03-02 12:30: 3 repairs" in " ".join(shown.split())
+
+
+def test_the_model_that_answers_is_planned_by(plant: Any) -> None:
+    """Of several registered models the one that answers is planned by."""
+    import mlflow
+
+    from models.registry.mlflow_store import active_store
+
+    with active_store(plant.workspace.mlflow_uri):
+        mlflow.MlflowClient().create_registered_model("rival")
+    assert answering_model(plant.workspace, None) == "plant"
+    assert answering_model(plant.workspace, "rival") == "rival"
 
 
 def test_files_hold_the_plan(
