@@ -6,8 +6,8 @@ import math
 from rich.console import Console
 
 from models.outcomes.rate_intervals import share
+from models.planning.cost_settings import CostSettings
 from models.value.ledger import value_ledger
-from models.value.settings import ValueSettings
 from pipelines.fleet.histories.acted_alarms import ActedFleet, simulate_acted
 from pipelines.fleet.histories.value_coverage import KINDS, coverage
 from pipelines.value.tables import ledger_tables
@@ -43,7 +43,7 @@ def main() -> None:
 def _show_example(seed: int) -> None:
     simulated = simulate_acted(ActedFleet(machines=200, days=85, hold_back=0.15), 1, seed)
     ((known, truth),) = simulated.split()
-    prices = ValueSettings(currency="EUR", downtime_per_hour=12_000.0, planned_downtime_per_hour=3_000.0)
+    prices = CostSettings(currency="EUR", downtime_per_hour=12_000.0, planned_downtime_per_hour=3_000.0)
     Console().print(ledger_tables("cnc-failure", simulated.fleet.ends, value_ledger(known, prices), ()))
     announced = truth[~truth["held_back"]]
     print(f"In truth acting avoided {announced['would_fail'].sum() - announced['failed'].sum()}.")

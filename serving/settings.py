@@ -121,14 +121,14 @@ class Settings(EnvironmentSettings):
     user_header: _Header = ""
     """The header in which these proxies name who has signed in; from anybody else a request with it is refused."""
     groups_header: _Header = ""
-    """The header in which they name his groups, with commas between them."""
+    """The header in which they name the groups of that person, with commas between them."""
     group_scopes: _GroupScopes = ""
     """What the members of groups may do on the pages."""
     user_scopes: _Scopes = ""
     """What everybody who has signed in at such a proxy may do on the pages; if empty, only members of the groups get
     in."""
     sign_out_path: _OwnPath = ""
-    """Where one who has signed in at such a proxy signs out again."""
+    """Where people who signed in at such a proxy sign out."""
     rate_per_second: _Rate = 1_000.0
     """How many requests a second one caller may send; 0 for any number."""
     stale_after: Annotated[str, AfterValidator(_check_duration), WithJsonSchema(_DURATION)] = ""
@@ -138,8 +138,6 @@ class Settings(EnvironmentSettings):
     """The language of the pages; "auto": what the viewer's browser asks for."""
     time_zone: Annotated[str, AfterValidator(_check_time_zone), WithJsonSchema(_TIME_ZONE)] = "UTC"
     """The time zone of the plants, in which the pages show times."""
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
-    """The currency of costs on the pages, by its ISO 4217 code."""
     valid_for: Annotated[str, AfterValidator(_check_span), WithJsonSchema(_DURATION)] = ""
     """How long after its cut-off a prediction holds, such as "6h"; if empty, a quarter of the shortest horizon."""
 

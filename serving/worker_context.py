@@ -14,7 +14,10 @@ from serving.settings import Settings
 
 if TYPE_CHECKING:
     from models.monitoring.budget import DriftSettings
+    from models.parts.orders.order_terms import OrderTerms
+    from models.planning.cost_settings import CostSettings
     from models.planning.planning_settings import PlanningSettings
+    from models.value.settings import CountingSettings, ValueSettings
     from serving.deployment.champion import Champion, ChampionWatch
     from serving.deployment.worker_status import WorkerStatus
     from serving.prediction.predictor import Predictor
@@ -35,6 +38,10 @@ class WorkerContext:
     worker_status: "WorkerStatus"
     planning: "PlanningSettings"
     drift: "DriftSettings"
+    costs: "CostSettings"
+    orders: "OrderTerms"
+    value: "ValueSettings"
+    counting: "CountingSettings"
 
     def champion(self) -> "Champion":
         """Return the champion; ApiError of status 503 if there is none."""
@@ -60,8 +67,11 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContex
     # Imported in workers only: the parent process must not spend seconds on importing the learners.
     from models.hold_back.policy import read_policy
     from models.monitoring.budget import read_drift
+    from models.parts.orders.order_terms import read_order_terms
+    from models.planning.cost_settings import read_costs
     from models.planning.planning_settings import read_planning
     from models.registry.followed_registry import FollowedRegistry
+    from models.value.settings import read_counting, read_value_settings
     from serving.deployment.champion import ChampionWatch
     from serving.deployment.model_cache import ModelCache
     from serving.deployment.worker_status import open_worker_status
@@ -98,8 +108,20 @@ def start_worker(settings: Settings, environ: Mapping[str, str]) -> WorkerContex
         predictor.warm_up(watch.current)
     # A request leaves hardly any garbage; a collection after every 700 new objects takes a fiftieth of its time.
     collect_new_garbage(_OBJECTS_BETWEEN_COLLECTIONS)
-    planning, drift = read_planning(workspace, environ), read_drift(workspace, environ)
-    return WorkerContext(workspace, settings, predictor, watch, shadow, worker_status, planning, drift)
+    return WorkerContext(
+        workspace=workspace,
+        settings=settings,
+        predictor=predictor,
+        watch=watch,
+        shadow=shadow,
+        worker_status=worker_status,
+        planning=read_planning(workspace, environ),
+        drift=read_drift(workspace, environ),
+        costs=read_costs(workspace, environ),
+        orders=read_order_terms(workspace, environ),
+        value=read_value_settings(workspace, environ),
+        counting=read_counting(workspace, environ),
+    )
 
 
 def now() -> pd.Timestamp:

@@ -3,32 +3,28 @@
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import BaseRoute
-from starlette.testclient import TestClient
-from starlette.types import ASGIApp
 
-from data_contracts.records.tokens import Token
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
 from models.monitoring.budget import DriftSettings
+from models.parts.orders.order_terms import OrderTerms
+from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from models.registry.registry import CHAMPION, Registry
+from models.value.settings import CountingSettings, ValueSettings
 from serving.deployment.champion import Champion
-from serving.http.callers.authentication import Authenticator
-from serving.http.middleware import RequestMiddleware
 from serving.pages import all_routes
 from serving.prediction.prediction_log import PredictionLog
 from serving.prediction.predictor import Predictor
 from serving.settings import Settings
-from serving.worker_context import now
+from tests.serving.page_client import page_app
 
 _PATIENCE = 60.0
 
@@ -48,22 +44,12 @@ def worker_at(workspace: Workspace, name: str, at: pd.Timestamp, **more: Any) ->
         "shadow": SimpleNamespace(challengers=(), rejected={}, scored=0, failed=0),
         "drift": DriftSettings(),
         "planning": PlanningSettings(),
+        "costs": CostSettings(),
+        "orders": OrderTerms(),
+        "value": ValueSettings(),
+        "counting": CountingSettings(),
     }
     return SimpleNamespace(**own | more)
-
-
-def page_app(routes: Sequence[BaseRoute], scopes: Collection[str] | None = None) -> ASGIApp:
-    """Return an endpoint with pages, behind what every request goes through; with scopes, those of its one token."""
-    token = Token("maria", frozenset(scopes or ()))
-    authenticator = None if scopes is None else Authenticator(lambda *_: token, now)
-    settings = Settings(auth="off" if scopes is None else "on")
-    return RequestMiddleware(Starlette(routes=routes), settings, authenticator)
-
-
-def page_client(routes: Sequence[BaseRoute], scopes: Collection[str] | None = None) -> TestClient:
-    """Return a browser of somebody who need not sign in, or of maria, who has these scopes."""
-    headers = {"sec-fetch-site": "same-origin"} | ({} if scopes is None else {"authorization": "Bearer any"})
-    return TestClient(page_app(routes, scopes), base_url="http://localhost", headers=headers)
 
 
 @contextmanager

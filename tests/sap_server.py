@@ -87,7 +87,7 @@ class SapServer:
                 "NotifProcessingPhase": "1",
                 **values,
                 entity_set: number,
-                "TechnicalObjectLabel": name.lstrip("0") if name.isdigit() else name,
+                "TechnicalObjectLabel": name.lstrip("0") if name.isdigit() else name.upper(),
                 "LastChangeDateTime": self.clock(),
             }
             stored["MaintNotifExtReferenceNumber"] = stored["MaintNotifExtReferenceNumber"].upper()

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -98,6 +99,14 @@ def _resolves(page: Path, link: str) -> bool:
 
 @cache
 def _fragments(page: Path) -> frozenset[str]:
-    """Return the fragments that a page's headings get: lower case, punctuation dropped, hyphens for spaces."""
-    headings = _HEADING.findall(_prose(page))
-    return frozenset(re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings)
+    """Return the fragments that a page's headings get: lower case, punctuation dropped, hyphens for spaces.
+
+    The second of the same name ends with -1, and so on.
+    """
+    seen: Counter[str] = Counter()
+    fragments = []
+    for heading in _HEADING.findall(_prose(page)):
+        name = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        fragments.append(f"{name}-{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return frozenset(fragments)

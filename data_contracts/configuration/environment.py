@@ -33,19 +33,22 @@ class EnvironmentSettings(BaseSettings):
 _Section = TypeVar("_Section", bound=EnvironmentSettings)
 
 
-def read_section(file: Path, environ: Mapping[str, str], holder: type[_Section]) -> _Section:
+def read_section(file: Path, environ: Mapping[str, str], holder: type[_Section], *, others: bool = False) -> _Section:
     """Read the only section of `holder` from a settings file, which need not exist; environment variables win.
 
-    `UsageError` if a value cannot be understood.
+    With `others`, keys of the section that `holder` has not are somebody else's. `UsageError` if a value cannot be
+    understood.
     """
     ((name, field),) = holder.model_fields.items()
     content, source = read_toml(file) if file.exists() else ({}, Source(str(file)))
     prefix = f"{holder.model_config.get('env_prefix', '')}{name}_"
-    variables = {key: f"{prefix}{key}".upper() for key in field.annotation.__annotations__}  # type: ignore[union-attr]
+    variables = {key: f"{prefix}{key}".upper() for key in field.annotation.__annotations__}
     known = {variable: text for variable, text in environ.items() if variable in variables.values()}
     given = EnvironmentSource(holder, known)().get(name, {})
     places = {f"{name}.{key}": variables[key] for key in given}
     table = content.get(name, {})
+    if others and isinstance(table, dict):
+        table = {key: value for key, value in table.items() if key in variables}
     merged = {**table, **given} if isinstance(table, dict) else table
     return build(holder, {name: merged}, replace(source, places=places))
 

@@ -2,8 +2,8 @@
 
 An asset whose alarm is open needs the part with its calibrated probability of failing by then; of several such assets
 the number that fail is Poisson binomial. Failures that no alarm has announced come at the rate of experience: within
-the time that alarms look ahead only those that alarms miss, after it all of them, since no alarm can be open for them
-yet. The two are independent, and their sum is computed exactly, by convolution.
+the time that alarms look ahead only the share that open alarms leave out, after it all of them, since no alarm can be
+open for them yet. The two are independent, and their sum is computed exactly, by convolution.
 
 References
 ----------
@@ -45,15 +45,15 @@ class UnpredictedUse:
     """The failures that no open alarm announces."""
 
     per_day: float  # failures of all assets together that need the part, by experience
-    missed: float = 1.0  # the share of failures that alarms do not announce in time; 1 where none are trusted
+    unannounced: float = 1.0  # the share of failures within the foresight that no alarm announces yet
     foresight_days: float = 0.0  # how far alarms look ahead
     quantity: int = 1  # how many a failure takes
 
     def __post_init__(self) -> None:
         if not 0 <= self.per_day < np.inf:
             raise _invalid(f"{self.per_day} failures a day", "a finite number, 0 or more")
-        if not 0 <= self.missed <= 1:
-            raise _invalid(f"a share of {self.missed} missed", "a number from 0 to 1")
+        if not 0 <= self.unannounced <= 1:
+            raise _invalid(f"a share of {self.unannounced} unannounced", "a number from 0 to 1")
         if not 0 <= self.foresight_days < np.inf:
             raise _invalid(f"alarms {self.foresight_days} days ahead", "a finite number, 0 or more")
         if self.quantity < 1:
@@ -62,7 +62,7 @@ class UnpredictedUse:
     def failures(self, days: float) -> float:
         """Return how many are expected within some days from now."""
         foreseen = min(days, self.foresight_days)
-        return self.per_day * (self.missed * foreseen + (days - foreseen))
+        return self.per_day * (self.unannounced * foreseen + (days - foreseen))
 
 
 @dataclass(frozen=True)

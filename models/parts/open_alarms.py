@@ -72,14 +72,13 @@ def watched_now(
 
 def _newest(records: Any, model: WatchingModel, as_of: pd.Timestamp) -> pd.DataFrame:
     """Read each asset's newest prediction that had been made by a time and still claims something then."""
-    own = {"model_name": model.name, "model_version": model.version}
-    since = as_of - model.claim
-    newest = newest_predictions(records, **own, since=since + _STEP, until=as_of)
+    name, version, since = model.name, model.version, as_of - model.claim
+    newest = newest_predictions(records, model_name=name, model_version=version, since=since + _STEP, until=as_of)
     made = newest["made_at"] <= as_of
     if made.all():
         return newest
     # Of a time in the past: some predictions for it were made later.
-    earlier = predictions(records, **own, since=since, until=as_of)
+    earlier = predictions(records, model_name=name, model_version=version, since=since, until=as_of)
     earlier = earlier[(earlier["made_at"] <= as_of) & earlier["asset"].isin(newest.loc[~made, "asset"])]
     return pd.concat([newest[made], earlier.drop_duplicates("asset", keep="last")], ignore_index=True)
 

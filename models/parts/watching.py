@@ -1,21 +1,22 @@
-"""The champions that watched a fleet at a time: how far their alarms look ahead, and how many failures they miss."""
+"""The champions that watched a fleet at a time, and how early their alarms announce failures."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from data_contracts.records.outcome_records import outcome_rows
+from data_contracts.records.asset_records import alert_probabilities, predicted_alerts
 from data_contracts.records.records import promotions
 from models.experiment.experiment import Experiment
-from models.outcomes.outcome_ledger import latest_outcomes
 from models.outcomes.reference_tags import read_reference
+from models.parts.alarm_warning import AlarmWarning, assumed_warning, kept_share, measured_warning, share
 from models.registry.ledger import champion_stack
 from models.registry.registry import Registry
 
-FEWEST_FAILURES = 10
-"""With fewer failures in the ledger the share of missed ones is the one that the version was promoted with."""
+_MEASURED_OVER = pd.Timedelta(days=365)
+_REPORTED_WITHIN = pd.Timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -26,26 +27,28 @@ class WatchingModel:
     version: int
     asset_type: str
     plant: str | None  # that it watches alone; None for all
-    claim: pd.Timedelta  # from a cut-off to the end of what its alerts claim
-    missed: float  # the share of failures that it does not announce in time
-    measured_on: int  # failures, of its own predictions or of its evaluation; 0 where none is trusted
+    warning: AlarmWarning
 
-    def watches(self, asset_type: str, plant: str | None) -> bool:
-        """Return whether assets of a type at a plant are those it is for."""
-        return asset_type == self.asset_type and self.plant in (None, plant)
+    @property
+    def claim(self) -> pd.Timedelta:
+        """Return the time from a cut-off to the end of what its alerts claim."""
+        return self.warning.claim
 
 
 def watching_models(
-    registry: Registry, records: Any, as_of: pd.Timestamp
+    registry: Registry, records: Any, repairs: pd.DataFrame, as_of: pd.Timestamp
 ) -> tuple[tuple[WatchingModel, ...], tuple[str, ...]]:
-    """Return the champions of a time whose alarms announce booked failures, and the names of the others."""
+    """Return the champions of a time whose alarms announce booked failures, and the names of the others.
+
+    `repairs` are those known then, of `past_use.known_repairs`.
+    """
     found, others = [], []
     for name in registry.names():
         ledger = promotions(records, model_name=name)
         stack = champion_stack(ledger[ledger["at"] <= as_of])
         if not stack:
             continue
-        model = _model(records, name, stack[-1], registry.tags(name, stack[-1]), as_of)
+        model = _model(records, name, stack[-1], registry.tags(name, stack[-1]), repairs, as_of)
         if model is None:
             others.append(name)
         else:
@@ -53,39 +56,29 @@ def watching_models(
     return tuple(found), tuple(others)
 
 
-def _model(records: Any, name: str, version: int, tags: dict[str, str], as_of: pd.Timestamp) -> WatchingModel | None:
+def _model(
+    records: Any, name: str, version: int, tags: Mapping[str, str], repairs: pd.DataFrame, as_of: pd.Timestamp
+) -> WatchingModel | None:
     if "experiment" not in tags:
         return None
     experiment = Experiment.from_json(tags["experiment"])
     # A crossing of a threshold has no mode whose repair takes a part.
     if experiment.target != "failure" or experiment.label.condition is not None:
         return None
-    missed, measured_on = _missed(records, name, version, tags, as_of)
-    return WatchingModel(
-        name=name,
-        version=version,
-        asset_type=experiment.data.asset_type,
-        plant=experiment.data.plant,
-        claim=experiment.purge,
-        missed=missed,
-        measured_on=measured_on,
-    )
+    claim, since = experiment.purge, as_of - _MEASURED_OVER
+    alerts = predicted_alerts(records, model_name=name, model_version=version, since=since, until=as_of, made_by=as_of)
+    own = repairs[repairs["asset"].isin(set(alerts["asset"]))].drop_duplicates(["asset", "event_time"])
+    warning = measured_warning(claim, alerts, own[["asset", "event_time"]]) or _as_evaluated(claim, tags)
+    known = as_of - claim - _REPORTED_WITHIN
+    given = alert_probabilities(records, model_name=name, model_version=version, since=since, until=known)
+    warning = replace(warning, kept=kept_share(given[given["made_at"] <= as_of], own, claim))
+    return WatchingModel(name, version, experiment.data.asset_type, experiment.data.plant, warning)
 
 
-def _missed(records: Any, name: str, version: int, tags: dict[str, str], as_of: pd.Timestamp) -> tuple[float, int]:
-    """Return the share of failures that no alarm announced: by the ledger, else by the evaluation; all without any."""
-    ledger = outcome_rows(records, model_name=name, model_version=version, known=as_of)
-    states = latest_outcomes(ledger[ledger["unit"] == "failure"])["state"]
-    # A failure before which nothing was predicted was announced by nobody either.
-    announced, silent = states.isin(["caught", "prevented"]).sum(), states.isin(["missed", "uncovered"]).sum()
-    if announced + silent >= FEWEST_FAILURES:
-        return _share(silent, announced + silent), int(announced + silent)
+def _as_evaluated(claim: pd.Timedelta, tags: Mapping[str, str]) -> AlarmWarning:
+    """Return the warning by the version's evaluation; nothing is announced where that counted no failures."""
     reference = read_reference(tags)
     if reference is None or not np.isfinite(reference.missed.value):
-        return 1.0, 0
-    return _share(reference.missed.count, reference.missed.of), round(reference.missed.of)
-
-
-def _share(missed: float, failures: float) -> float:
-    """Return the mean by Jeffreys' prior: that none of a few was missed does not say that none ever is."""
-    return float((missed + 0.5) / (failures + 1))
+        return assumed_warning(claim, 1.0, 0)
+    missed = reference.missed
+    return assumed_warning(claim, share(missed.count, missed.of), round(missed.of))

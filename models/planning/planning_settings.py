@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 from data_contracts.configuration.environment import EnvironmentSettings, read_section
 from data_contracts.configuration.values import configuration
 from data_contracts.workspace import SETTINGS_FILE, Workspace
-from features.setting_types import Amount, Count, Flag, Number, OrWord
+from features.setting_types import Count, Flag, Number, OrWord
 
 _Hours = Annotated[Number, Field(ge=0, le=10_000, json_schema_extra={"unit": "h"})]
 _SomeHours = Annotated[Number, Field(gt=0, le=10_000, json_schema_extra={"unit": "h"})]
@@ -17,7 +17,7 @@ _SomeHours = Annotated[Number, Field(gt=0, le=10_000, json_schema_extra={"unit":
 
 @configuration
 class PlanningSettings:
-    """The crews, and what repairs and failures cost, for the page and the command of the worklist."""
+    """The crews and the days of the worklist, for its page and its command."""
 
     days: Annotated[Count, Field(ge=1, le=60)] = 7
     """How many days of 24 hours are planned."""
@@ -27,16 +27,6 @@ class PlanningSettings:
     """How many hours all crews together can work in a day; "any" for no limit but their machines."""
     repair_hours: _SomeHours = 4.0
     """How many hours of the crews a repair takes."""
-    planned: Annotated[Amount | None, OrWord("auto")] = None
-    """What a planned repair costs, without downtime; "auto" takes the model's experiment's cost of a false alarm."""
-    failure: Annotated[Amount | None, OrWord("auto")] = None
-    """What a failure costs, without downtime; "auto" takes the experiment's cost of a missed failure."""
-    downtime_per_hour: Amount = 0.0
-    """What an hour of downtime after a failure costs."""
-    unplanned_hours: _Hours = 0.0
-    """How many hours of downtime follow a failure."""
-    planned_downtime_per_hour: Amount = 0.0
-    """What an hour of downtime for a planned repair costs."""
     alerts_only: Flag = True
     """Whether only machines with an alert are planned for; best where the plan is made anew each day."""
     failures_per_hour_after_repair: Annotated[Number, Field(ge=0, le=1)] = 0.0

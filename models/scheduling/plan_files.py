@@ -35,7 +35,7 @@ def worklist_csv(plan: FleetPlan, *, zone: str = "UTC", decimal_comma: bool = Fa
     out = io.StringIO()
     writer = csv.writer(out, delimiter=";" if decimal_comma else ",")
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(value, decimal_comma) for value in row] for row in _rows(plan, ZoneInfo(zone)))
+    writer.writerows([csv_cell(value, decimal_comma) for value in row] for row in _rows(plan, ZoneInfo(zone)))
     return out.getvalue()
 
 
@@ -55,24 +55,23 @@ def _rows(plan: FleetPlan, zone: ZoneInfo) -> Iterator[list[object]]:
         yield [left.why, "", left.asset, "", latest, zone.key, "", left.saves, *none, left.reason, *of]
 
 
-def _cell(value: object, decimal_comma: bool) -> str:
+def csv_cell(value: object, decimal_comma: bool) -> str:
+    """Write a value of a table for spreadsheets."""
     if value is None:
         return ""
     if isinstance(value, float):
         written = f"{value:.6g}" if abs(value) < 1 else f"{value:.2f}"
         return written.replace(".", ",") if decimal_comma else written
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULAS) else text
 
 
 def _local(time: pd.Timestamp, zone: ZoneInfo) -> str:
     return f"{time.tz_convert(zone):%Y-%m-%d %H:%M}"
 
 
-def worklist_calendar(
-    plan: FleetPlan, *, now: pd.Timestamp, describe: Describe, url: Callable[[str], str] | None = None
-) -> str:
-    """Write the repairs as events of their working hours; `url` gives the address of an asset's page."""
+def worklist_calendar(plan: FleetPlan, *, now: pd.Timestamp, describe: Describe) -> str:
+    """Write the repairs as events of their working hours."""
     calendar = icalendar.Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")
@@ -87,10 +86,9 @@ def worklist_calendar(
         event.add("dtend", _whole(line.begins + pd.Timedelta(hours=plan.terms.of(line.asset).repair_hours)))
         event.add("summary", title)
         event.add("description", text)
-        if url is not None:
-            event.add("url", url(line.asset))
         calendar.add_component(event)
-    return calendar.to_ical().decode("utf-8")
+    written: bytes = calendar.to_ical()
+    return written.decode("utf-8")
 
 
 def _whole(time: pd.Timestamp) -> object:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.hold_back.acting_effect import Estimate
+from models.planning.cost_settings import CostSettings
 from models.value.alarms import QUANTITIES, AlarmHistory
-from models.value.settings import ValueSettings
 
 FEWEST = 5
 """Records by which a mean is known; fewer, and the declared figure counts."""
@@ -112,25 +112,25 @@ def recorded_amounts(history: AlarmHistory) -> Recorded:
     return Recorded({key: part[~np.isnan(part)] for key, part in parts.items()}, missing)
 
 
-def cost_figures(own: Recorded, all_: Recorded, settings: ValueSettings) -> CostFigures:
+def cost_figures(own: Recorded, all_: Recorded, costs: CostSettings, confidence: float) -> CostFigures:
     """Return the means of what a plant recorded; else of all plants; else what is declared."""
     found = []
     for key, amounts in own.amounts.items():
         kind, quantity = key
-        declared = _declared(settings, kind, quantity)
+        declared = _declared(costs, kind, quantity)
         recorded = next((each for each in (amounts, all_.amounts[key]) if len(each) >= FEWEST), None)
         if recorded is not None:
-            found.append(_recorded(kind, quantity, recorded, settings.confidence))
+            found.append(_recorded(kind, quantity, recorded, confidence))
         elif declared is not None:
             found.append(Figure(kind, quantity, declared, "declared"))
     prices = {
-        "downtime_hours": settings.downtime_per_hour,
-        "labour_hours": settings.labour_per_hour,
+        "downtime_hours": costs.downtime_per_hour,
+        "labour_hours": costs.labour_per_hour,
         "parts_cost": 1.0,
-        "energy_kwh": settings.energy_per_kwh,
+        "energy_kwh": costs.energy_per_kwh,
     }
     known = {name: price for name, price in prices.items() if price is not None}
-    return CostFigures(tuple(found), known, settings.planned_downtime_per_hour, settings.confidence, all_.missing)
+    return CostFigures(tuple(found), known, costs.planned_downtime_per_hour, confidence, all_.missing)
 
 
 def amount(unit: Figure, price: float, avoided: Estimate, confidence: float) -> Estimate:
@@ -167,9 +167,9 @@ def work_taken(orders: pd.DataFrame, quantity: str, costs: CostFigures, *, price
     return Estimate(value, value - half, value + half)
 
 
-def _declared(settings: ValueSettings, kind: Kind, quantity: str) -> float | None:
+def _declared(costs: CostSettings, kind: Kind, quantity: str) -> float | None:
     name = _DECLARED[quantity].get(kind)
-    value: float | None = None if name is None else getattr(settings, name)
+    value: float | None = None if name is None else getattr(costs, name)
     return value
 
 

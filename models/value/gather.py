@@ -11,6 +11,7 @@ from data_contracts.tables.history import read_history
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
 from models.experiment.stored_crossings import with_stored_crossings
+from models.planning.cost_settings import CostSettings
 from models.registry.registry import LoadedModel
 from models.training.samples import required_terms
 from models.value.alarms import alarm_history, undrawn_alarms
@@ -31,6 +32,7 @@ class Scope:
 
 
 _ALL = Scope()
+_USUAL = ValueSettings()
 
 
 def gather_value(
@@ -39,7 +41,8 @@ def gather_value(
     model: LoadedModel,
     *,
     now: pd.Timestamp,
-    settings: ValueSettings,
+    costs: CostSettings,
+    settings: ValueSettings = _USUAL,
     scope: Scope = _ALL,
     gap: pd.Timedelta | None = None,
     reporting_delay: pd.Timedelta | None = None,
@@ -75,7 +78,7 @@ def gather_value(
         since=scope.since,
         until=scope.until,
     )
-    return value_ledger(alarms, settings)
+    return value_ledger(alarms, costs, settings.confidence)
 
 
 def _refuse_without_alarms(model: LoadedModel, experiment: Experiment) -> None:

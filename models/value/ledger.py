@@ -24,12 +24,23 @@ import pandas as pd
 
 from models.hold_back.acting_effect import Estimate
 from models.outcomes.error_rates import as_json
+from models.planning.cost_settings import CostSettings
 from models.value.alarms import AlarmHistory
 from models.value.costs import MONEY, CostFigures, Figure, amount, cost_figures, recorded_amounts, work_taken
-from models.value.settings import ValueSettings
 from models.value.without_acting import HeldBack, failures_without_acting
 
 State = Literal["identified", "not identified"]
+COUNTS = (
+    "announced",
+    "acted_on",
+    "defects",
+    "failed_anyway",
+    "held_back",
+    "held_back_failed",
+    "not_drawn",
+    "estimated",
+)
+"""The counts of a row, in the order in which files have them."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +88,21 @@ class ValueLedger:
     confidence: float
     unpriced: str  # why nothing is expressed in money; empty if it is
 
+    def all_rows(self) -> Iterator[LedgerRow]:
+        """Yield the rows by plant and month, those of plants and months as a whole if there are several, the total."""
+        yield from self.rows
+        if len(self.plants) > 1:
+            yield from self.plants
+            yield from self.months
+        yield self.total
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
         values: dict[str, Any] = as_json(asdict(self))
         return values
 
 
-def value_ledger(history: AlarmHistory, settings: ValueSettings) -> ValueLedger:
+def value_ledger(history: AlarmHistory, prices: CostSettings, confidence: float = 0.9) -> ValueLedger:
     """Estimate what acting avoided: each plant by its own alarms held back, a month by those of the whole period.
 
     What is of all plants is estimated from all alarms at once, not summed up: its interval is narrower, and it covers
@@ -92,8 +111,8 @@ def value_ledger(history: AlarmHistory, settings: ValueSettings) -> ValueLedger:
     names = sorted(history.alarms["plant"].unique())
     parts = {name: history.of_plant(name) for name in names}
     recorded = recorded_amounts(history)
-    costs = {name: cost_figures(recorded_amounts(part), recorded, settings) for name, part in parts.items()}
-    common = cost_figures(recorded, recorded, settings)
+    costs = {name: cost_figures(recorded_amounts(part), recorded, prices, confidence) for name, part in parts.items()}
+    common = cost_figures(recorded, recorded, prices, confidence)
     mixed = _mixed(common, costs, history.alarms)
     rows = [row for name, part in parts.items() for row in _months(part, costs[name], name)]
     return ValueLedger(
@@ -103,8 +122,8 @@ def value_ledger(history: AlarmHistory, settings: ValueSettings) -> ValueLedger:
         _row(history, _held_back(history.alarms), mixed),
         common.figures,
         history.pending,
-        settings.currency,
-        settings.confidence,
+        prices.currency,
+        confidence,
         "" if common.priced else _unpriced(common),
     )
 
@@ -212,9 +231,9 @@ def _mixed(common: CostFigures, costs: Mapping[str, CostFigures], alarms: pd.Dat
 
 
 def _unpriced(costs: CostFigures) -> str:
-    missing = ["value.downtime_per_hour"] if "downtime_hours" not in costs.prices else []
-    missing += [] if costs.figure("failure", "downtime_hours") else ["value.unplanned_hours"]
-    missing += ["value.planned_hours"] if costs.unknown("repair", "downtime_hours") else []
+    missing = ["costs.downtime_per_hour"] if "downtime_hours" not in costs.prices else []
+    missing += [] if costs.figure("failure", "downtime_hours") else ["costs.unplanned_hours"]
+    missing += ["costs.planned_hours"] if costs.unknown("repair", "downtime_hours") else []
     return f"not in money: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not declared, nor recorded"
 
 

@@ -58,7 +58,7 @@ def _saved(total: LedgerRow, currency: str, confidence: float) -> Iterator[str]:
         )
         price = total.hold_back_price[MONEY]
         if total.held_back:
-            yield f"Holding back forwent {_money(price, currency)}: the price of knowing all this."
+            yield f"Holding alarms back cost {_money(price, currency)}: the price of knowing all this."
     elif others:
         yield f"After the work that alarms prompted, that saved {', '.join(others)}."
 

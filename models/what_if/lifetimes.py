@@ -78,8 +78,8 @@ def fit_lifetimes(spells: Spells, weights: Vector) -> Lifetimes:
     >>> none = np.zeros(400)
     >>> spells = Spells("bearing", each, hours, none + 1, hours, none + 1, none)
     >>> fitted = fit_lifetimes(spells, np.ones((1, 400)))
-    >>> round(fitted.shape[0], 1), round(fitted.scale[0], -2)
-    (1.9, 1000.0)
+    >>> bool(abs(fitted.shape[0] - 2) < 0.2), bool(abs(fitted.scale[0] - 1000) < 100)
+    (True, True)
     """
     by_spell = weights[:, spells.assets]
     failures = by_spell @ spells.failed if len(spells.hours) else np.zeros(len(weights))

@@ -19,7 +19,7 @@ def short_assets(used: pd.DataFrame, stock: Stock, lead: pd.Timedelta) -> tuple[
 
     Examples
     --------
-    >>> times = pd.to_datetime(["2026-01-01Z", "2026-01-02Z", "2026-02-01Z"], format="ISO8601")
+    >>> times = pd.to_datetime(["2026-01-01", "2026-01-02", "2026-02-01"], utc=True)
     >>> used = pd.DataFrame({"asset": ["m1", "m2", "m3"], "event_time": times, "mode": "bearing"})
     >>> short_assets(used, (("bearing", 1),), pd.Timedelta(days=21))[0].tolist()
     ['m2']

@@ -128,10 +128,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models.keygen": ("pipelines.commands.models.signatures:keygen", "Make a key to sign versions with."),
     "models.sign": ("pipelines.commands.models.signatures:sign", "Sign a registered version."),
     "models.delete": ("pipelines.commands.models.versions:delete", "Delete a version that has no alias."),
-    "tokens.create": (
-        "pipelines.commands.tokens:create",
-        "Create a token for a program or a person that uses the endpoint.",
-    ),
+    "tokens.create": ("pipelines.commands.tokens:create", "Create a token for a program or a person."),
     "tokens.list": ("pipelines.commands.tokens:listed", "List the tokens with their scopes."),
     "tokens.revoke": ("pipelines.commands.tokens:revoke", "Revoke a token for good."),
     "actions.list": (

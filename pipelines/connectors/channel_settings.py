@@ -26,7 +26,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 class WebhookSection:
     """An address that takes events as CloudEvents."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", title="an http or https address")]
     """Where to post each event to."""
     secret_file: Path | None = None
     """A file whose first line is the secret that requests are signed with (Standard Webhooks); without one they are
@@ -41,7 +41,7 @@ class WebhookSection:
 
 @configuration
 class MessageSection:
-    """People who are told, by e-mail or chat."""
+    """People who get messages, by e-mail or chat."""
 
     urls_file: Path
     """A file with an address in each line, as Apprise writes them: "mailto://...", "msteams://..."; they have secrets
@@ -50,7 +50,14 @@ class MessageSection:
     """The language of the messages."""
     time_zone: TimeZone = "UTC"
     """The time zone of quiet hours, and of the times in messages."""
-    quiet: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")] = ""
+    quiet: Annotated[
+        str,
+        Field(
+            pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
+            title="two times of day",
+            examples=["22:00-06:00"],
+        ),
+    ] = ""
     """From when until when nobody is disturbed, such as "22:00-06:00": what happens then is one message afterwards."""
     digest: Duration = pd.Timedelta(minutes=1)
     """What happens within this time after the first event goes with it, as one message."""
@@ -66,21 +73,21 @@ class MessageSection:
 
 @configuration
 class Channel:
-    """Which events go out, and where to: to an address, or to people."""
+    """Which events go out, and where to: to an address, to people, or to an SAP system."""
 
     webhook: WebhookSection | None = None
     sap: SapSection | None = None
     message: MessageSection | None = None
     kinds: tuple[Glob, ...] | None = None
     """Glob patterns of the kinds of events that go out, such as "alarm.*"; all of them by default, of messages
-    "alarm.opened"."""
+    "alarm.opened"; to SAP never others than "alarm.opened" and "work.planned"."""
     give_up_after: PositiveDuration = pd.Timedelta(days=3)
     """An event that could not go out for so long is a dead letter, and the subject's next one goes out."""
     longest_pause: PositiveDuration = pd.Timedelta(minutes=5)
     """The longest time between two attempts."""
 
     def __post_init__(self) -> None:
-        """Check that some event can go out, and whereto is said once."""
+        """Check that some event can go out, and to one target."""
         if self.kinds == ():
             raise WrongValueError("kinds", "is empty", "patterns of kinds of events")
         given = [name for name in _TARGETS if getattr(self, name) is not None]

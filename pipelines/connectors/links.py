@@ -1,4 +1,4 @@
-"""Links to the endpoint's pages, for people who are told of something elsewhere."""
+"""Links to the endpoint's pages, for people who get a message elsewhere."""
 
 from urllib.parse import quote
 

@@ -122,12 +122,8 @@ def _opened(
     workspace: Workspace, name: str, channel: Channel, reached: Reached, lease: HeldLease
 ) -> Iterator[Callable[..., DeliverResult]]:
     """Open where a channel's events go, and yield what sends by it."""
-    root = workspace.root
     if channel.message is not None:
-        # Imported only when it is needed: what the models go by takes 20 MB, in a process that stays.
-        from pipelines.settings.settings import read_settings
-
-        people = open_people(channel.message, root, read_settings(workspace, os.environ).link.endpoint, reached)
+        people = open_people(channel.message, workspace.root, _endpoint(workspace), reached)
         yield lambda records, name, channel, kinds, stopping: deliver_messages(
             records, name, channel, people, kinds, clock=present, stopping=stopping
         )
@@ -142,8 +138,16 @@ def _open_target(workspace: Workspace, name: str, channel: Channel, lease: HeldL
     """Open the system that takes a channel's events, one by one."""
     if channel.webhook is not None:
         return open_webhook(channel.webhook, workspace.root, os.environ.get(SOURCE_VARIABLE, _SOURCE))
-    records = open_records(workspace.records_url)
-    return open_sap(sap_section(channel), workspace.root, records, name, check=lease.check, clock=present)
+    records, section, endpoint = open_records(workspace.records_url), sap_section(channel), _endpoint(workspace)
+    return open_sap(section, workspace.root, records, name, endpoint, check=lease.check, clock=present)
+
+
+def _endpoint(workspace: Workspace) -> str:
+    """Return the address under which browsers reach the endpoint."""
+    # Imported only when it is needed: what the models go by takes 20 MB, in a process that stays.
+    from pipelines.settings.settings import read_settings
+
+    return read_settings(workspace, os.environ).link.endpoint
 
 
 def present() -> pd.Timestamp:

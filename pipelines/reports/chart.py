@@ -2,10 +2,11 @@
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib import rc_context
@@ -111,13 +112,12 @@ def _series_table(axes: Axes) -> ChartTable:
     return ChartTable(head, tuple(rows[::every]), every)
 
 
-def _labelled(axes: Axes) -> Iterator[tuple[object, Iterable[tuple[float, float]]]]:
-    for line in axes.lines:
-        if not str(line.get_label()).startswith("_"):
-            yield line.get_label(), ((float(x), float(y)) for x, y in line.get_xydata())  # type: ignore[union-attr] # an array
-    for points in axes.collections:
-        if isinstance(points, PathCollection) and not str(points.get_label()).startswith("_"):
-            yield points.get_label(), ((float(x), float(y)) for x, y in points.get_offsets())  # type: ignore[misc, union-attr] # an array
+def _labelled(axes: Axes) -> Iterator[tuple[object, list[tuple[float, float]]]]:
+    drawn = [(line.get_label(), line.get_xydata()) for line in axes.lines]
+    drawn += [(each.get_label(), each.get_offsets()) for each in axes.collections if isinstance(each, PathCollection)]
+    for label, points in drawn:
+        if not str(label).startswith("_"):
+            yield label, np.asarray(points, dtype=np.float64).tolist()
 
 
 def _date(days: float) -> str:

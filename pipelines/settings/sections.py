@@ -180,7 +180,7 @@ class RetentionSettings:
     """How long files stay that only earlier versions of tables have, other than those that upkeep looks after; their
     rows stay, and versions that registered models were trained on stay readable. "all" for ever."""
     reports: Annotated[PositiveDuration | None, OrWord("all")] = None
-    """How long the listener's hourly reports are kept; "all" for ever."""
+    """How long the listener's hourly reports and comparisons of `forewarn whatif` are kept; "all" for ever."""
     events: Annotated[PositiveDuration | None, OrWord("all")] = None
     """How long events of the outbox are kept, those of alarms since their claim ended; what a channel has still to
     deliver is kept longer. "all" for ever."""

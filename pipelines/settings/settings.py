@@ -22,7 +22,8 @@ from data_contracts.workspace import SETTINGS_FILE, StorageSettings, Workspace
 from features.setting_types import format_setting
 from models.diagnosis.diagnosis_types import Limits
 from models.hold_back.policy import PolicySettings
-from models.parts.orders.order_terms import OrderTerms
+from models.parts.orders.order_terms import OrderSettings
+from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from models.retraining.promotion_rules import PromotionRules
 from models.value.settings import ValueSettings
@@ -75,7 +76,8 @@ class Settings(EnvironmentSettings):
     diagnosis: Limits = Limits()
     audits: AuditSettings = AuditSettings()
     policy: PolicySettings = PolicySettings()
-    parts: OrderTerms = OrderTerms()
+    costs: CostSettings = CostSettings()
+    parts: OrderSettings = OrderSettings()
     value: ValueSettings = ValueSettings()
     planning: PlanningSettings = PlanningSettings()
     ingest: IngestSettings = IngestSettings()

@@ -61,6 +61,7 @@ def measure_value(
         open_records(workspace.records_url),
         load_champion(workspace, model_name).model,
         now=now,
+        costs=settings.costs,
         settings=settings.value,
         scope=scope,
         gap=settings.monitor.gap,

@@ -1,6 +1,6 @@
 """A ledger of value as tables on a terminal and as rows of a CSV file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,11 @@ from rich.text import Text
 
 from data_contracts.errors import UsageError
 from models.hold_back.acting_effect import Estimate
+from models.scheduling.plan_files import csv_cell
 from models.value.costs import MONEY
-from models.value.ledger import LedgerRow, ValueLedger
+from models.value.ledger import COUNTS, LedgerRow, ValueLedger
 from models.value.sentences import in_words, value_sentences
 from pipelines.terminal.tables import column_table, format_minute
-
-_COUNTS = ("announced", "acted_on", "defects", "failed_anyway", "held_back", "held_back_failed", "not_drawn")
 
 
 def ledger_tables(model_name: str, now: pd.Timestamp, ledger: ValueLedger, files: Sequence[Path | None]) -> Group:
@@ -35,12 +34,12 @@ def ledger_cells(ledger: ValueLedger) -> tuple[tuple[str, ...], list[list[str]]]
     saved = MONEY if money else "downtime_hours" if hours else None
     unit = f"saved, {ledger.currency or 'money'}" if money else "hours of downtime saved"
     head = ("plant", "month", "alarms: announced", "acted on", "held back", "failures: anyway", "avoided")
-    return (*head, *([unit] if saved else [])), [_cells(row, saved) for row in ordered_rows(ledger)]
+    return (*head, *([unit] if saved else [])), [_cells(row, saved) for row in ledger.all_rows()]
 
 
 def write_csv(file: Path, ledger: ValueLedger) -> None:
     """Write the same rows with every figure in a column of its own; estimates have _low and _high beside them."""
-    write_text(file, pd.DataFrame([_record(row) for row in ordered_rows(ledger)]).to_csv(index=False))
+    write_text(file, pd.DataFrame([_record(row) for row in ledger.all_rows()]).to_csv(index=False))
 
 
 def write_text(file: Path, text: str) -> None:
@@ -50,15 +49,6 @@ def write_text(file: Path, text: str) -> None:
     except OSError as error:
         found = f"{file} cannot be written: {error.strerror}"
         raise UsageError(found, "a file in a folder that exists", "Name another one") from error
-
-
-def ordered_rows(ledger: ValueLedger) -> Iterator[LedgerRow]:
-    """Yield the rows by plant and month, of plants and months as a whole, and the total."""
-    yield from ledger.rows
-    if len(ledger.plants) > 1:
-        yield from ledger.plants
-        yield from ledger.months
-    yield ledger.total
 
 
 def _cells(row: LedgerRow, saved: str | None) -> list[str]:
@@ -74,8 +64,13 @@ def _cells(row: LedgerRow, saved: str | None) -> list[str]:
 
 
 def _record(row: LedgerRow) -> dict[str, Any]:
-    record: dict[str, Any] = {"plant": row.plant or "", "month": row.month or "", "state": row.state, "why": row.why}
-    record |= {name: getattr(row, name) for name in (*_COUNTS, "estimated")}
+    record: dict[str, Any] = {
+        "plant": csv_cell(row.plant, decimal_comma=False),
+        "month": row.month or "",
+        "state": row.state,
+        "why": row.why,
+    }
+    record |= {name: getattr(row, name) for name in COUNTS}
     record |= _columns("without_acting", row.without_acting) | _columns("avoided", row.avoided)
     for group in ("work", "saved", "hold_back_price"):
         for name, estimate in getattr(row, group).items():

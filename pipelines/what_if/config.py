@@ -8,6 +8,8 @@ import pandas as pd
 
 from data_contracts.errors import UsageError, did_you_mean
 from models.experiment.plans import CostPlan
+from models.parts.catalogue import USUAL_KEEPING
+from models.planning.cost_settings import CostSettings
 from models.planning.worklist_costs import Costs
 from models.what_if.alternatives import Alternative, Stock
 from models.what_if.event_costs import EventCosts
@@ -24,7 +26,6 @@ COSTS = {
     "part_price": "of one part",
     "keeping_a_year": "of keeping a part for a year, as a share of its price",
 }
-KEEPING = 0.25
 YEAR = pd.Timedelta(days=365.25)
 _NONE: Mapping[str, float] = MappingProxyType({})
 
@@ -67,12 +68,20 @@ class WhatIfConfig:
         return tuple(dict.fromkeys((self.today, *self.alternatives)))
 
 
+def declared_costs(settings: CostSettings, *, stood: float | None) -> dict[str, float]:
+    """Return what the workspace's settings say of `COSTS`; hours that the record has are the record's."""
+    declared = {name: getattr(settings, name, None) for name in COSTS}
+    declared["planned_downtime_per_hour"] = settings.planned_hour
+    declared["unplanned_hours"] = settings.unplanned_hours if stood is None else None
+    return {name: value for name, value in declared.items() if value is not None}
+
+
 def event_costs(given: Mapping[str, float], errors: CostPlan, *, stood: float | None, span: pd.Timedelta) -> EventCosts:
     """Return what events cost: as given, else by the experiment's costs of errors.
 
     `stood` is how many hours machines stood after a failure in the record; None where it does not say.
     """
-    by_hour = "downtime_per_hour" in given
+    by_hour = bool(given.get("downtime_per_hour") and given.get("unplanned_hours", stood))
     of_asset = Costs(
         planned=given.get("planned", 0.0),
         # The cost of a missed failure has its downtime in it, unless hours are counted by themselves.
@@ -86,7 +95,7 @@ def event_costs(given: Mapping[str, float], errors: CostPlan, *, stood: float | 
         in_vain=given.get("in_vain", errors.false_alarm),
         planned_hours=given.get("planned_hours", 0.0),
         shortage=given.get("shortage", of_asset.of_failure),
-        keeping=given.get("part_price", 0.0) * given.get("keeping_a_year", KEEPING) * (span / YEAR),
+        keeping=given.get("part_price", 0.0) * given.get("keeping_a_year", USUAL_KEEPING) * (span / YEAR),
     )
 
 

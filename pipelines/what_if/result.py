@@ -49,6 +49,7 @@ class WhatIfResult:
     answers: tuple[str, ...] = ()  # what each alternative changes, in sentences
     assumed: tuple[str, ...] = ()  # what was assumed, and what cannot be answered
     page: str | None = None  # the file it was written to
+    stored: str | None = None  # where it is kept for the endpoint's page, within the workspace
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values."""
@@ -76,6 +77,7 @@ class WhatIfResult:
             "sentences": list(self.answers),
             "assumed": list(self.assumed),
             "page": self.page,
+            "stored": self.stored,
         }
 
 

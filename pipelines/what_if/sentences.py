@@ -85,13 +85,14 @@ def _costs(result: "WhatIfResult") -> Iterator[str]:
     if result.today.stock:
         words += [f"a missing part {amount(costs.shortage)}", f"keeping one {amount(costs.keeping)}"]
     missing = [name for name in ("failure", "in_vain") if name not in result.given]
-    source = " (the experiment's costs of errors where none was given)" if missing else ""
+    source = " (the experiment's costs of errors where neither --cost nor [costs] gives one)" if missing else ""
     yield f"Costs: {', '.join(words)}{source}."
     hours = costs.of_asset.unplanned_hours
     if result.hours_measured:
         yield f"A machine stands {hours:.1f} h after a failure, the mean of the record."
     elif not hours:
-        yield "Downtime is not counted: the record does not say how long machines stood (--cost unplanned_hours=8)."
+        unknown = "Downtime is not counted: the record does not say how long machines stood"
+        yield f"{unknown} (--cost unplanned_hours=8, or the setting costs.unplanned_hours)."
 
 
 def _replayed(result: "WhatIfResult") -> Iterator[str]:

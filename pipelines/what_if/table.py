@@ -58,6 +58,7 @@ def render_table(result: "WhatIfResult") -> RenderableType:
     lines = [Text(sentence) for sentence in result.answers]
     notes = [Text(sentence, style="dim") for sentence in result.assumed]
     page = [] if result.page is None else [Text(f"The page is {result.page}.", style="dim")]
+    page += [] if result.stored is None else [Text(f"Kept for /ui/what-if as {result.stored}.", style="dim")]
     tables: list[RenderableType] = [_table(*events_table(result.rows)), Text(), _table(*costs_table(result.rows))]
     return Group(Text(title(result), style="bold"), Text(), *tables, Text(), *lines, Text(), *notes, *page)
 
@@ -93,7 +94,8 @@ def _chart(result: "WhatIfResult") -> dict[str, Any]:
                 ends = [one.difference_at_least, one.difference_at_most]
                 axes.plot(ends, [place - 0.18] * 2, color=SOFT, linewidth=1.2, linestyle="dotted")
         axes.axvline(0, color=SOFT, linewidth=1)
-        axes.set_yticks(range(len(others)), [one.name for one in reversed(others)])
+        # Above the lines, so that none crosses a name.
+        axes.set_yticks([place + 0.12 for place in range(len(others))], [one.name for one in reversed(others)])
         axes.set_ylim(-0.6, len(others) - 0.4)
         axes.tick_params(length=0)
         axes.tick_params(axis="y", direction="in", pad=-4)

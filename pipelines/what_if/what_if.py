@@ -22,7 +22,7 @@ from models.what_if.replay import RecordedFleet, ReplayTerms, ScoredModel, alert
 from models.what_if.visits import Span
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder
 from pipelines.settings.settings import Settings
-from pipelines.what_if.config import WhatIfConfig, event_costs
+from pipelines.what_if.config import WhatIfConfig, declared_costs, event_costs
 from pipelines.what_if.recorded import hours_stood, measured_response
 from pipelines.what_if.result import Recorded, WhatIfResult
 from pipelines.what_if.scored_models import ModelSource, UnscoredModel, check_target, models_of
@@ -68,7 +68,8 @@ def run_what_if(
     fleet = RecordedFleet.of(sources, today, config.today.horizon)
     stood = hours_stood(fleet.potential, sources)
     errors = subject.experiment.costs
-    costs = event_costs(config.costs, errors, stood=stood, span=span.until - span.since)
+    given = {**declared_costs(settings.costs, stood=stood), **config.costs}
+    costs = event_costs(given, errors, stood=stood, span=span.until - span.since)
     shared, response_from = _shared(config, today, fleet, span)
     replays = []
     for done, one in enumerate(config.rows):
@@ -91,8 +92,8 @@ def run_what_if(
         today=config.today,
         recorded=_recorded(fleet, shared.span),
         costs=costs,
-        hours_measured=stood is not None and "unplanned_hours" not in config.costs,
-        given=tuple(config.costs),
+        hours_measured=stood is not None and "unplanned_hours" not in given,
+        given=tuple(given),
         response=(shared.response, response_from),
         detectable=(shared.detectable, config.detectable is None),
         part_lead=shared.part_lead,

@@ -10,6 +10,7 @@ from data_contracts.errors import ModelError, UsageError
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
+from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from models.planning.worklist import Line
 from models.scheduling.fleet_plan import FleetPlan, held_back_assets, plan_fleet
@@ -75,6 +76,7 @@ def plan_stored(
     workspace: Workspace,
     model_name: str,
     settings: PlanningSettings,
+    costs: CostSettings,
     *,
     now: pd.Timestamp,
     start: pd.Timestamp,
@@ -96,7 +98,7 @@ def plan_stored(
     )
     plan = plan_fleet(
         fleet,
-        terms_by(settings, artifact.trained),
+        terms_by(settings, costs, artifact.trained),
         model=identity,
         start=start,
         now=now,
@@ -121,8 +123,9 @@ def write_files(result: WorklistResult, *, csv: Path | None = None, ics: Path | 
 
 def _calendar(result: WorklistResult) -> str:
     def describe(line: Line) -> tuple[str, str]:
-        without = f"Without a repair it fails with {line.fails:.0%} by {format_minute(result.plan.worklist.until)} UTC."
-        text = f"{without} The repair saves {line.saves:,.0f}; at the latest {format_minute(line.latest)} UTC."
+        until, latest = (format_minute(time) for time in (result.plan.worklist.until, line.latest))
+        without = f"Without a repair it fails by {until} UTC with a probability of {line.fails:.0%}."
+        text = f"{without} The repair saves {line.saves:,.0f}; at the latest {latest} UTC."
         return f"Repair {line.asset}", text
 
     return worklist_calendar(result.plan, now=result.now, describe=describe)

@@ -63,7 +63,7 @@ class PruneResult:
             "entries of quarantine": self.quarantine,
             "runs of trainings": self.runs,
             "files of earlier versions of tables": sum(each.files + each.log_files for each in versions.values()),
-            "hourly reports": self.reports,
+            "reports": self.reports,
             "runs of flows": self.flow_runs,
         }
         yield from (f"{count:,} {what}" for what, count in counts.items() if count)

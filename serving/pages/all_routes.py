@@ -15,7 +15,10 @@ from serving.pages.frame.page_request import PageRequest
 from serving.pages.frame.show import Page, Worker, page_route
 from serving.pages.frame.static_files import static_file
 from serving.pages.models import routes as models
+from serving.pages.parts import routes as parts
 from serving.pages.sign_in import routes as sign_in_routes
+from serving.pages.value import routes as value
+from serving.pages.what_if import routes as what_if
 from serving.pages.worklist import routes as worklist
 
 if TYPE_CHECKING:
@@ -43,6 +46,9 @@ def routes(worker: Worker, sign_in: SignIn | None = None) -> list[Route]:
         page_route("/ui/machines/{asset:path}", worker, _machine),
         *alarms.routes(worker),
         *worklist.routes(worker),
+        *parts.routes(worker),
+        *value.routes(worker),
+        *what_if.routes(worker),
         *models.routes(worker),
         *data.routes(worker),
         *sign_in_routes.routes(worker, sign_in),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from data_contracts.contract.contract import empty_table
 from data_contracts.errors import UsageError
+from models.parts.alarm_warning import assumed_warning, kept_share, measured_warning
 from models.parts.demand import PredictedUse, UnpredictedUse, demand_within
 from models.parts.intermittent import IntermittentRate, tsb_rate
 from models.parts.past_use import known_repairs, last_renewals, mode_share, past_use, weekly_counts
@@ -51,9 +52,9 @@ def test_a_demand_is_a_distribution_with_its_own_mean(
 
 def test_alarms_that_miss_nothing_leave_only_what_lies_beyond_their_sight() -> None:
     """Within their foresight failures are foreseen by open alarms only; later ones come at the rate of experience."""
-    assert demand_within(10, [], UnpredictedUse(0.2, missed=0.0, foresight_days=10)).expected == 0
-    assert demand_within(15, [], UnpredictedUse(0.2, missed=0.0, foresight_days=10)).expected == pytest.approx(1)
-    assert demand_within(15, [], UnpredictedUse(0.2, missed=0.5, foresight_days=10)).expected == pytest.approx(2)
+    assert demand_within(10, [], UnpredictedUse(0.2, unannounced=0.0, foresight_days=10)).expected == 0
+    assert demand_within(15, [], UnpredictedUse(0.2, unannounced=0.0, foresight_days=10)).expected == pytest.approx(1)
+    assert demand_within(15, [], UnpredictedUse(0.2, unannounced=0.5, foresight_days=10)).expected == pytest.approx(2)
 
 
 def test_experience_forgets_what_is_no_longer_used() -> None:
@@ -181,6 +182,30 @@ def test_repairs_are_failures_and_confirmed_defects_each_once() -> None:
     assert known_repairs(failures, empty_table("work_orders"), _row(1.1)["event_time"])["mode"].tolist() == ["bearing"]
 
 
+def test_a_failure_counts_as_announced_from_its_alarm_on() -> None:
+    """Alarms that come 30 h before failures announce those nearer than that, and none further ahead."""
+    times = pd.date_range("2026-01-01", "2026-06-01", freq="6h", tz="UTC").as_unit("us")
+    failures = pd.DataFrame({"asset": "m1", "event_time": times[20::24] + pd.Timedelta(hours=1)})
+    ahead = failures["event_time"].searchsorted(times, side="left")
+    following = failures["event_time"].reindex(ahead).reset_index(drop=True)
+    alert = (following - times) <= pd.Timedelta(hours=31)
+    predictions = pd.DataFrame({"asset": "m1", "as_of": times, "alert": alert.to_numpy()})
+    claim = pd.Timedelta(hours=72)
+    warning = measured_warning(claim, predictions, failures)
+    assert warning is not None
+    seldom = 0.5 / (warning.failures + 1)
+    # In parts of three hours: the alarm is 31 h before the failure.
+    assert warning.unannounced == (*[pytest.approx(seldom)] * 10, *[pytest.approx(1 - seldom)] * 14)
+    assert warning.unannounced_within(pd.Timedelta(hours=30)) == pytest.approx(seldom)
+    assert measured_warning(claim, predictions, failures.head(9)) is None
+    alerts = predictions[predictions["alert"]].assign(probability=0.5)
+    # Every alert comes true, which half of them were said to.
+    assert kept_share(alerts, failures, claim) == pytest.approx((len(alerts) + 10) / (len(alerts) / 2 + 10))
+    assert kept_share(alerts, failures.head(0), claim) == pytest.approx(10 / (len(alerts) / 2 + 10))
+    assert kept_share(alerts.head(0), failures, claim) == 1
+    assert assumed_warning(claim, 0.2, 40).unannounced_within(claim) == pytest.approx(0.6)
+
+
 def test_weeks_end_at_the_time_that_is_asked_for() -> None:
     times = pd.Series([_row(day)["event_time"] for day in (0.5, 1, 8, 13.9, 20)])
     since, end = _row(0)["event_time"], _row(14)["event_time"]
@@ -195,7 +220,7 @@ def test_weeks_end_at_the_time_that_is_asked_for() -> None:
         lambda: PredictedUse("m1", float("nan")),
         lambda: PredictedUse("m1", 0.1, 0),
         lambda: UnpredictedUse(-1.0),
-        lambda: UnpredictedUse(0.1, missed=2.0),
+        lambda: UnpredictedUse(0.1, unannounced=2.0),
         lambda: UnpredictedUse(0.1, foresight_days=float("inf")),
         lambda: demand_within(0, [], NOTHING),
         lambda: demand_within(3, [], NOTHING).quantile(1.0),

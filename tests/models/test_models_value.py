@@ -16,6 +16,8 @@ from data_contracts.contract.contract import empty_table
 from data_contracts.errors import UsageError
 from data_contracts.workspace import SETTINGS_FILE, init_workspace
 from models.outcomes.episodes import Terms
+from models.planning.cost_settings import CostSettings, read_costs
+from models.planning.worklist_costs import Costs
 from models.value.alarms import QUANTITIES, AlarmHistory, alarm_history, undrawn_alarms
 from models.value.ledger import ValueLedger, value_ledger
 from models.value.sentences import value_sentences
@@ -26,7 +28,7 @@ DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2026-01-01", tz="UTC").as_unit("us")
 TERMS = Terms(lead=0 * DAY, horizon=5 * DAY, gap=DAY, reporting_delay=2 * DAY)
 LATE = START + 300 * DAY
-DECLARED = ValueSettings(currency="EUR", downtime_per_hour=1000.0, unplanned_hours=20.0, planned_hours=4.0)
+DECLARED = CostSettings(currency="EUR", downtime_per_hour=1000.0, unplanned_hours=20.0, planned_hours=4.0)
 
 
 @given(
@@ -216,9 +218,9 @@ def test_labour_and_parts_of_orders_after_a_failure_are_the_failures() -> None:
 def test_work_that_nobody_did_needs_no_figure() -> None:
     """Where nobody came, or all that was done is recorded, nothing has to be declared of it."""
     draws, failures, orders = frames(NORTH)
-    prices = ValueSettings(downtime_per_hour=1.0, unplanned_hours=20.0)
+    prices = CostSettings(downtime_per_hour=1.0, unplanned_hours=20.0)
     ledger = value_ledger(history(draws, failures, orders), prices)
-    assert ledger.unpriced == "not in money: value.planned_hours is not declared, nor recorded"
+    assert ledger.unpriced == "not in money: costs.planned_hours is not declared, nor recorded"
     ledger = value_ledger(history(draws, failures, orders.head(0)), prices)
     assert ledger.total.saved["money"].value == pytest.approx(5 * 20)
     ledger = value_ledger(history(draws, failures, orders[:3].assign(downtime_hours=2.0)), prices)
@@ -227,10 +229,10 @@ def test_work_that_nobody_did_needs_no_figure() -> None:
 
 def test_without_prices_nothing_is_expressed_in_money() -> None:
     """Failures avoided stay; what is missing is named."""
-    ledger = value_ledger(history(*frames(NORTH)), ValueSettings(planned_hours=3.0))
+    ledger = value_ledger(history(*frames(NORTH)), CostSettings(planned_hours=3.0))
     assert ledger.total.avoided is not None
     assert ledger.total.saved == {}
-    missing = "value.downtime_per_hour, value.unplanned_hours"
+    missing = "costs.downtime_per_hour, costs.unplanned_hours"
     assert ledger.unpriced == f"not in money: {missing} are not declared, nor recorded"
     assert f"Not in money: {missing}" in " ".join(value_sentences(ledger))
 
@@ -276,13 +278,28 @@ def test_tables_without_the_columns_are_read() -> None:
     assert (empty.total.state, empty.total.why, empty.rows) == ("not identified", "no alarm was announced", ())
 
 
-def test_the_endpoint_reads_the_section_by_itself(tmp_path: Path) -> None:
+def test_the_endpoint_reads_the_sections_by_itself(tmp_path: Path) -> None:
     """From the file and the environment, which wins; a value that is none is refused with its place."""
     workspace = init_workspace(tmp_path / "w")
-    assert read_value_settings(workspace, {}) == ValueSettings()
-    (workspace.root / SETTINGS_FILE).write_text('[value]\ncurrency = "EUR"\nunplanned_hours = 15.0\n', encoding="utf-8")
-    read = read_value_settings(workspace, {"FOREWARN_VALUE_UNPLANNED_HOURS": "12.5"})
+    assert (read_costs(workspace, {}), read_value_settings(workspace, {})) == (CostSettings(), ValueSettings())
+    text = '[costs]\ncurrency = "EUR"\nunplanned_hours = 15.0\n[value]\nconfidence = 0.8\n'
+    (workspace.root / SETTINGS_FILE).write_text(text, encoding="utf-8")
+    read = read_costs(workspace, {"FOREWARN_COSTS_UNPLANNED_HOURS": "12.5"})
     assert (read.currency, read.unplanned_hours, read.planned_hours) == ("EUR", 12.5, None)
-    (workspace.root / SETTINGS_FILE).write_text("[value]\nunplanned_hours = -1.0\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="unplanned_hours"):
-        read_value_settings(workspace, {})
+    assert read_value_settings(workspace, {}).confidence == 0.8
+    for wrong in ("unplanned_hours = -1.0", 'currency = "euro"'):
+        (workspace.root / SETTINGS_FILE).write_text(f"[costs]\n{wrong}\n", encoding="utf-8")
+        with pytest.raises(UsageError, match=wrong.partition(" ")[0]):
+            read_costs(workspace, {})
+
+
+def test_a_failure_has_its_downtime_counted_once() -> None:
+    """The experiment's cost of a missed failure has it in it; where hours and their price are known, these count."""
+    errors = {"missed_failure": 50_000.0, "false_alarm": 500.0}
+    assert CostSettings().of_asset(**errors) == Costs(planned=500.0, failure=50_000.0)
+    priced = CostSettings(downtime_per_hour=1_000.0)
+    assert priced.of_asset(**errors).of_failure == 50_000.0
+    assert priced.of_asset(**errors).of_repair(4.0) == 500.0 + 4_000.0
+    by_hours = CostSettings(downtime_per_hour=1_000.0, unplanned_hours=20.0, planned_downtime_per_hour=100.0)
+    assert (by_hours.of_asset(**errors).of_failure, by_hours.of_asset(**errors).of_repair(4.0)) == (20_000.0, 900.0)
+    assert CostSettings(failure=7.0, planned=3.0).of_asset(**errors) == Costs(planned=3.0, failure=7.0)

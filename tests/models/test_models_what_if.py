@@ -286,7 +286,7 @@ def test_intervals_hold_the_true_difference() -> None:
     """The bootstrap's interval of the extra cost holds the expected one in about nine of ten histories."""
     other = replace(TODAY, threshold=0.3)
     ends = []
-    for seed in range(100, 160):
+    for seed in range(100, 200):
         model, failures = make_fleet(seed, machines=25, days=60)
         fleet, shared = RecordedFleet.of(sources_of(failures, days=60), model), shared_by(model, 60)
         rows = [replay(one, model, fleet, shared, COSTS) for one in (TODAY, other)]

@@ -15,6 +15,7 @@ from data_contracts.records.records import decisions, open_records, predictions
 from data_contracts.workspace import SETTINGS_FILE
 from models.hold_back.draws import alarm_claim, random_number
 from models.hold_back.policy import PolicySettings
+from models.planning.cost_settings import read_costs
 from models.value.gather import Scope
 from pipelines.cli.app import main
 from pipelines.cli.renderers import render
@@ -24,6 +25,10 @@ from pipelines.jobs.monitor import MonitorResult, monitor_alarms
 from pipelines.jobs.score import ScoreResult, score_fleet
 from pipelines.jobs.why import explain_decision
 from pipelines.value.measure import measure_value
+from serving.pages import all_routes
+from tests.browser import Browser
+from tests.page_server import serving_pages, worker_at
+from tests.serving.page_client import page_client
 
 HALF = PolicySettings(hold_back=0.5)
 pytestmark = pytest.mark.usefixtures("plant")
@@ -171,11 +176,11 @@ def test_what_follows_from_live_telemetry_holds_back_too(plant: Any) -> None:
 
 @pytest.mark.usefixtures("scored")
 def test_value_is_measured_by_the_alarms_held_back(
-    plant: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plant: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], browser: Browser
 ) -> None:
     """`forewarn value`: in JSON, sentences and a CSV file; nobody acts in this plant, and the interval allows it."""
     (plant.workspace.root / SETTINGS_FILE).write_text(
-        '[value]\ncurrency = "EUR"\ndowntime_per_hour = 450000.0\nunplanned_hours = 8\nplanned_hours = 2\n',
+        '[costs]\ncurrency = "EUR"\ndowntime_per_hour = 450000.0\nunplanned_hours = 8\nplanned_hours = 2\n',
         encoding="utf-8",
     )
     csv, page = tmp_path / "value.csv", tmp_path / "value.html"
@@ -191,6 +196,7 @@ def test_value_is_measured_by_the_alarms_held_back(
     assert (total["state"], total["acted_on"], total["not_drawn"]) == ("identified", 0, 0)
     assert total["avoided"]["low"] <= 0 <= total["avoided"]["high"]
     assert total["saved"]["money"]["value"] == pytest.approx(total["avoided"]["value"] * 8 * 450_000)
+    _check_page(plant, total, browser)
     rows = pd.read_csv(csv)
     more = len(values["plants"]) + len(values["months"]) if len(values["plants"]) > 1 else 0
     assert len(rows) == len(values["rows"]) + more + 1
@@ -211,6 +217,30 @@ def test_value_is_measured_by_the_alarms_held_back(
     assert "8 hours of downtime for a failure (declared)" in out
 
 
+def _check_page(plant: Any, total: dict[str, Any], browser: Browser) -> None:
+    """Check that the page says what the command says."""
+    worker = _page_worker(plant)
+    client = page_client(all_routes.routes(lambda: worker))
+    avoided = total["avoided"]
+    shown = client.get("/ui/value").text
+    assert f"{avoided['value']:,.1f} ({avoided['low']:,.1f} to {avoided['high']:,.1f})" in shown
+    assert "EUR" in shown
+    assert 'class="interval"' in shown
+    assert "angegeben" in client.get("/ui/value", headers={"accept-language": "de"}).text
+    table = pd.read_csv(StringIO(client.get("/ui/value.csv").content.decode("utf-8-sig")))
+    assert table["saved_money"].iloc[-1] == pytest.approx(total["saved"]["money"]["value"], abs=0.01)
+    later = client.get("/ui/value", params={"since": "2026-12-01"})
+    assert "No alarm was announced." in later.text
+    for wrong in ({"plant": "nowhere"}, {"since": "soon"}, {"since": "2026-02-01", "until": "2026-01-01"}):
+        assert client.get("/ui/value", params=wrong).status_code == 422
+    with serving_pages(worker) as url:
+        browser.check(f"{url}/ui/value")
+
+
+def _page_worker(plant: Any) -> Any:
+    return worker_at(plant.workspace, "plant", plant.at(75), costs=read_costs(plant.workspace, {}))
+
+
 def test_value_is_not_identified_where_none_are_held_back(plant: Any) -> None:
     """Alarms are counted, and there is no number of what was avoided."""
     score_days(plant, 56, 62, PolicySettings())
@@ -222,3 +252,6 @@ def test_value_is_not_identified_where_none_are_held_back(plant: Any) -> None:
     assert total.announced == total.not_drawn > 0
     assert "is not identified: no alarm could be held back" in text_of(result)
     assert json.loads(json.dumps(result.to_dict()))["total"]["saved"] == {}
+    shown = page_client(all_routes.routes(lambda: _page_worker(plant))).get("/ui/value").text
+    assert "What acting avoided is not identified. No alarm could be held back" in shown
+    assert "<code>[policy] hold_back</code>" in shown

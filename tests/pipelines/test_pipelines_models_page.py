@@ -12,7 +12,8 @@ from pipelines.jobs.train import train_experiment
 from serving.pages import all_routes
 from serving.pages.models.verdict import verdict_of
 from tests.browser import Browser
-from tests.page_server import page_client, serving_pages, worker_at
+from tests.page_server import serving_pages, worker_at
+from tests.serving.page_client import page_client
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Orders of spare parts: from tables, predictions and outcomes, by nothing known later than the time they are for."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,19 @@ import pytest
 
 from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.ingest import ingest
-from data_contracts.records.outcome_records import OutcomeRow, append_outcome_rows
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
-from models.parts.orders.order_terms import OrderTerms, read_order_terms
+from models.parts.orders.order_terms import OrderTerms, order_terms, read_order_terms
 from models.parts.orders.proposals import propose_orders
 from models.parts.orders.proposed import ProposedOrder, ProposedOrders
+from models.planning.cost_settings import CostSettings
 from pipelines.cli import app
 from pipelines.cli.arguments import settings_of
+from serving.pages import all_routes
+from serving.pages.parts.parts_view import runs_out
+from tests.browser import Browser
+from tests.page_server import serving_pages, worker_at
+from tests.serving.page_client import page_client
 
 DAY = pd.Timedelta(days=1)
 COSTED = OrderTerms(downtime_per_hour=5_000.0)
@@ -55,31 +61,66 @@ def codes(order: ProposedOrder) -> set[str]:
     return {each.code for each in order.unknown}
 
 
+def test_the_page_shows_what_to_order_and_when_it_runs_out(store: Any, browser: Browser) -> None:
+    """By plant, with reasons, in both languages; a part without a lead time or a count says what is unknown."""
+    add_parts(store, 10, {"part": "P-<b>9</b>", "modes": "pump"})
+    worker = worker_at(store.workspace, "plant", store.at(62), orders=COSTED, costs=CostSettings(currency="EUR"))
+    order = next(each for each in proposed(store).orders if each.order)
+    empty = runs_out(order, store.at(62))
+    assert order.demand is not None
+    assert empty is not None
+    assert (empty - store.at(62)) / DAY == pytest.approx(order.demand.days / order.demand.demand.expected)
+    client = page_client(all_routes.routes(lambda: worker))
+    shown = client.get("/ui/parts").text
+    assert f"<strong>{order.order}</strong>" in shown
+    assert f"{empty:%Y-%m-%d}" in shown
+    assert "No order can be worked out." in shown
+    assert "the lead time;" in shown
+    assert "P-&lt;b&gt;9&lt;/b&gt;" in shown
+    assert "voraussichtlich" in client.get("/ui/parts?plant=plant", headers={"accept-language": "de"}).text
+    table = pd.read_csv(io.StringIO(client.get("/ui/parts.csv").content.decode("utf-8-sig"))).set_index("part")
+    assert (table.loc["B-1", "order"], table.loc["B-1", "on_hand"]) == (order.order, 1)
+    assert client.get("/ui/parts?plant=nowhere").status_code == 422
+    with serving_pages(worker) as url:
+        browser.check(f"{url}/ui/parts")
+
+
 def test_open_alarms_and_experience_are_what_is_needed(store: Any) -> None:
-    """The alarms are those of the newest predictions; the share of what they miss is that of the ledger."""
+    """The alarms are those of the newest predictions; what they leave out is assumed by the evaluation at first."""
     records = open_records(store.workspace.records_url)
-    rows = [
-        OutcomeRow("failure", f"m{n}", store.at(56), state, store.at(60), [])
-        for n, state in enumerate(["caught"] * 9 + ["missed"] * 3)
-    ]
-    append_outcome_rows(records, rows, model_name="plant", model_version=1, known_at=store.at(61))
     last = predictions(records, model_name="plant", since=store.at(61.9), until=store.at(62))
     risky = last.sort_values("probability").iloc[-1]
     orders = proposed(store)
     order = one(orders)
     demand = order.demand
     assert demand is not None
-    assert (orders.models[0].missed, orders.models[0].measured_on) == (pytest.approx(3.5 / 13), 12)
+    warning = orders.models[0].warning
+    # None of the evaluation's failures was missed, and their alarms may have come at any time of the horizon.
+    assert warning.assumed
+    assert warning.unannounced_within(DAY) == pytest.approx(0.5, abs=0.05)
     assert {alarm.asset for alarm in demand.alarms} == set(last.loc[last["alert"], "asset"])
     # Every failure of this plant is of a bearing.
     assert demand.share == 1.0
-    assert demand.alarms[0].probability == pytest.approx(risky["probability"])
+    assert demand.alarms[0].probability == pytest.approx(min(1.0, risky["probability"] * warning.kept))
     weekly = demand.past.per_week / 7
-    assert demand.demand.unpredicted == pytest.approx(weekly * (demand.missed * 1.0 + 11), rel=0.05)
+    assert demand.demand.unpredicted == pytest.approx(weekly * (demand.unannounced * 1.0 + 11), rel=0.05)
     assert demand.demand.probabilities.sum() == pytest.approx(1)
     assert order.order == order.up_to - 1 > 0
     assert "expected within 12 days, 5 to arrive and 7 to the next review" in order.reason
     assert "stock 1" in order.reason
+
+
+def test_what_open_alarms_leave_out_is_measured_by_how_far_ahead_a_failure_is(plant: Any) -> None:
+    """Once ten failures have come, the share without an alarm so far ahead counts: the further, the larger."""
+    plant.answer(55, 69)
+    add_parts(plant, 10, {"part": "B-1", "modes": "bearing", "lead_days": 5.0})
+    warning = proposed(plant, 69).models[0].warning
+    failures = tables.read(plant.workspace, "failures", as_of=plant.at(69), start=plant.at(56.05))
+    assert not warning.assumed
+    assert warning.failures == len(failures) >= 10
+    near, far = warning.unannounced[0], warning.unannounced[-1]
+    assert near < 0.3 < far
+    assert warning.unannounced_within(DAY / 4) < warning.unannounced_within(DAY)
 
 
 def test_nothing_that_becomes_known_later_changes_an_order(store: Any) -> None:
@@ -164,9 +205,11 @@ def test_the_command_orders(store: Any, capsys: pytest.CaptureFixture[str], tmp_
             app.main(words)
         results.append((exited.value.code, capsys.readouterr().out))
     assert [code for code, _ in results] == [0, 0, 0, 1]
-    terms = settings_of(store.workspace).parts
+    settings = settings_of(store.workspace)
+    terms = order_terms(settings.parts, settings.costs)
     assert read_order_terms(store.workspace, {}) == terms
     assert read_order_terms(store.workspace, {"FOREWARN_PARTS_REVIEW": "1d"}).review_days == 1
+    assert read_order_terms(store.workspace, {"FOREWARN_COSTS_DOWNTIME_PER_HOUR": "8"}).downtime_per_hour == 8
     text = " ".join(results[1][1].split())
     assert "stock 0, 1 on order" in text
     assert "a machine without one stands 120 h at 5,000 an hour" in text

@@ -7,12 +7,20 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from data_contracts.tables import tables
+from models.what_if.stored import StoredComparison, list_comparisons, read_comparison, store_comparison
 from pipelines.backtesting import backtest_versions
 from pipelines.cli import app
 from pipelines.what_if import score_cache
+from pipelines.workspaces.expiry.old_reports import delete_reports
+from serving.pages import all_routes
 from tests.browser import Browser
+from tests.page_server import serving_pages, worker_at
+from tests.serving.page_client import page_client
+
+DAY = pd.Timedelta(days=1)
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +65,15 @@ def test_thresholds_beside_todays(
     text = page.read_text()
     assert all(row["name"] in text for row in rows)
     browser.check(page.as_uri())
+    (identifier,) = list_comparisons(plant.workspace)
+    assert answer["stored"] == f"reports/what-if/{identifier}.json"
+    kept = read_comparison(plant.workspace, identifier)
+    assert kept is not None
+    assert [row.name for row in kept.rows] == [row["name"] for row in rows]
+    assert kept.rows[1].figures["false_alarms"].value == false[0]
+    check_page(plant, kept, browser)
+    at = kept.at - pd.Timedelta(hours=1)
+    assert [delete_reports(plant.workspace, until, dry_run=True)[0] for until in (at, at + DAY)] == [0, 1]
     monkeypatch.setattr(score_cache, "score_in_detail", refuse)
     status, again = run("plant", "--threshold", ".02", "--machines-per-day", "0", "1", "--today", "machines-per-day=2")
     assert status == 0
@@ -65,6 +82,26 @@ def test_thresholds_beside_todays(
     assert none["visits"]["value"] == 0
     assert none["failures"]["value"] == again["recorded"]["failures"]
     assert not list((plant.workspace.root / "backtest").rglob("*unfinished*"))
+
+
+def check_page(plant: Any, kept: StoredComparison, browser: Browser) -> None:
+    """Check that the page shows the latest comparison, says that one is damaged, and writes the command for another."""
+    worker = worker_at(plant.workspace, "plant", plant.at(120))
+    client = page_client(all_routes.routes(lambda: worker))
+    shown = client.get("/ui/what-if").text
+    assert all(str(escape(row.name)) in shown for row in kept.rows[1:])
+    assert str(escape(kept.sentences[0])) in shown
+    fields = {"threshold": ".2 .5", "machines_per_day": "1", "today": "stock=a;rm", "kept": kept.identifier}
+    asked = client.get("/ui/what-if", params=fields).text
+    assert str(escape("forewarn whatif plant --threshold .2 .5 --machines-per-day 1 --today 'stock=a;rm'")) in asked
+    for wrong in ({"threshold": "low"}, {"since": "2026-01-01 2026-01-02"}, {"kept": "../x"}):
+        assert client.get("/ui/what-if", params=wrong).status_code == 422
+    with serving_pages(worker) as url:
+        browser.check(f"{url}/ui/what-if?threshold=.2")
+    later = kept.at + pd.Timedelta(hours=1)
+    damaged = store_comparison(plant.workspace, {"experiment": "x y"}, later)
+    assert "its file is gone or damaged" in client.get("/ui/what-if").text
+    damaged.unlink()
 
 
 def test_another_horizon_is_trained_for_as_the_back_test_does(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,16 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from data_contracts.tables import tables
+from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from pipelines.cli import main
+from pipelines.cli.arguments import answering_model
 from pipelines.jobs.score import score_fleet
 from serving.pages import all_routes
 from serving.routes.planning_routes import routes as planning_routes
 from tests.browser import Browser
-from tests.page_server import page_client, serving_pages, worker_at
+from tests.page_server import serving_pages, worker_at
+from tests.serving.page_client import page_client
 
 START_DAY, MINUTE = 60 + 12.5 / 24, pd.Timedelta(minutes=1)
 FORM = {
@@ -93,6 +96,18 @@ def test_the_terminal_and_the_endpoint_plan_alike(
     assert "plant version 1, 3 days from 2026-03-02 12:30: 3 repairs" in " ".join(shown.split())
 
 
+def test_the_model_that_answers_is_planned_by(plant: Any) -> None:
+    """Of several registered models the one that answers is planned by."""
+    import mlflow
+
+    from models.registry.mlflow_store import active_store
+
+    with active_store(plant.workspace.mlflow_uri):
+        mlflow.MlflowClient().create_registered_model("rival")
+    assert answering_model(plant.workspace, None) == "plant"
+    assert answering_model(plant.workspace, "rival") == "rival"
+
+
 def test_files_hold_the_plan(
     plant: Any, client: httpx.Client, capsys: pytest.CaptureFixture[str], tmp_path: Any
 ) -> None:
@@ -133,7 +148,8 @@ def test_a_wrong_form_says_what_is_wrong(client: httpx.Client, name: str, value:
 @pytest.mark.slow
 def test_the_page_in_a_browser(worker: Any, browser: Browser) -> None:
     """Another capacity by its form gives another plan."""
-    worker.planning = PlanningSettings(failure=90_000.0, planned=1_000.0, alerts_only=False)
+    worker.planning = PlanningSettings(alerts_only=False)
+    worker.costs = CostSettings(failure=90_000.0, planned=1_000.0)
     with serving_pages(worker) as url:
         browser.check(f"{url}/ui/worklist?start={FORM['start']}")
         with browser.open(f"{url}/ui/worklist?start={FORM['start']}", 390) as opened:

@@ -16,7 +16,7 @@ from models.artifact.artifact import Artifact
 from serving.deployment.champion import Champion
 from serving.pages.alarms.routes import routes
 from serving.routes.planning_routes import routes as planning_routes
-from tests.page_server import page_client
+from tests.serving.page_client import page_client
 from tests.serving.test_serving_planning import HOUR, NOW, plant, predicted, store, worker_of
 
 __all__ = ["plant"]

@@ -18,8 +18,8 @@ from models.artifact.artifact import Artifact
 from serving.deployment.champion import Champion
 from serving.pages.data.channel_health import QuietChannel, SilentMachine, channel_health
 from serving.pages.data.routes import routes
-from tests.page_server import page_client
 from tests.serving.conftest import CHANNELS
+from tests.serving.page_client import page_client
 from tests.serving.test_serving_planning import HOUR, NOW, plant, worker_of
 
 __all__ = ["plant"]

@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
+from models.planning.cost_settings import CostSettings
 from serving.http import request_context
 from serving.http.errors import ApiError
 from serving.pages.frame.form_tokens import token_of
 from serving.pages.frame.formats import Formats
 from serving.pages.frame.forms import Form
+from serving.pages.frame.local_times import read_local
 from serving.pages.frame.page_request import PageRequest
 from serving.pages.frame.show import Done, _environment, form_route, page_route
 from serving.pages.frame.texts import LANGUAGES, catalogue
@@ -54,7 +56,7 @@ def client() -> TestClient:
         return Done(f"/ui/page?from={asked.viewer.name}&note={form.text('note')}", "frame.skip")
 
     def worker() -> Any:
-        return SimpleNamespace(settings=Settings())
+        return SimpleNamespace(settings=Settings(), costs=CostSettings())
 
     routes = [page_route("/ui/page", worker, fail), form_route("/ui/form", worker, act)]
     return TestClient(page_app(routes), follow_redirects=False)
@@ -89,7 +91,8 @@ def test_a_form_is_taken_from_our_own_pages_only(client: TestClient) -> None:
         assert answer.status_code == 403, wrong
     client.cookies.clear()
     assert client.post("/ui/form", data=token, headers=OWN_PAGE).status_code == 403
-    assert send_form(client, "/ui/form", {"note": " "}).status_code == 422
+    for note, status in ((" ", 422), ("a\0b", 422), ("3\u00a0mm, \U0001f468\u200d\U0001f527", 303)):
+        assert send_form(client, "/ui/form", {"note": note}).status_code == status, note
     assert client.post("/ui/form", json={"note": "ok"}, headers=OWN_PAGE).status_code == 415
 
 
@@ -97,7 +100,7 @@ def test_who_may_not_send_a_form_is_not_offered_it_and_refused() -> None:
     """By one table, for the page and for the request."""
 
     def worker() -> Any:
-        return SimpleNamespace(settings=Settings())
+        return SimpleNamespace(settings=Settings(), costs=CostSettings())
 
     def act(_worker: Any, asked: PageRequest, _form: Form) -> Done:
         return Done(f"/ui/{asked.viewer.name}")
@@ -113,6 +116,14 @@ def test_who_may_not_send_a_form_is_not_offered_it_and_refused() -> None:
         answer = page_client(routes, scopes).post(path, follow_redirects=False)
         assert answer.status_code == (303 if may else 403), (scopes, path)
         assert Viewer("maria", None if scopes is None else frozenset(scopes)).may_send(path) == may
+
+
+@pytest.mark.parametrize("text", ["NaT", "now", "2026-02-30T06:00", "2026-01-05T06:00Z", "9" * 400])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    """So is one with a zone of its own: people enter what the plant's clock shows."""
+    with pytest.raises(ApiError) as refused:
+        read_local("start", text, "Europe/Berlin")
+    assert refused.value.status == 422
 
 
 def test_every_form_of_a_template_has_the_token() -> None:

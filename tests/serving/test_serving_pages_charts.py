@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.pages.charts.downsampling import extremes
+from serving.pages.charts.interval_chart import NamedInterval, interval_chart
 from serving.pages.charts.line_chart import HEIGHT, WIDTH, Mark, Span, TimeFrame, line_chart
 
 NOON = pd.Timestamp("2026-03-01T12:00Z").as_unit("us")
@@ -59,3 +60,16 @@ def test_marks_outside_the_time_are_left_out_and_spans_are_cut() -> None:
     chart = line_chart("c", pd.Series([], dtype="datetime64[us, UTC]"), np.array([]), DAY, marks=marks, spans=spans)
     assert [(one.words, one.x, one.width) for one in chart.drawn] == [("cut", 0, 250), ("in", 500, 0)]
     assert (chart.path, chart.last) == ("", None)
+
+
+@given(st.lists(st.none() | st.tuples(st.floats(-1e6, 1e6), st.floats(0, 1e5), st.floats(0, 1e5)), max_size=40))
+def test_intervals_are_within_the_chart_in_order(found: list[tuple[float, float, float] | None]) -> None:
+    """With zero in it; what has no estimate keeps its place and is not drawn."""
+    none = NamedInterval("n", None, None, None, "")
+    rows = [none if one is None else NamedInterval("e", one[0], one[0] - one[1], one[0] + one[2], "") for one in found]
+    chart = interval_chart("c", rows)
+    assert len(chart.drawn) == sum(one is not None for one in found)
+    assert all(-1 <= one.top <= one.y <= one.bottom <= HEIGHT + 1 for one in chart.drawn)
+    assert -1 <= chart.zero <= HEIGHT + 1
+    expected = [round((place + 0.5) * WIDTH / len(found)) for place, one in enumerate(found) if one is not None]
+    assert [one.x for one in chart.drawn] == expected

@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from data_contracts.records.alarm_marks.marks import acknowledge, silence, withdraw
 from data_contracts.records.answer_records import add_predictions
 from data_contracts.records.draw_records import AlarmDraw
 from data_contracts.records.records import Prediction, open_records
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
+from models.planning.cost_settings import CostSettings
 from serving.http.errors import ApiError
 from serving.pages.all_routes import routes
 from serving.pages.fleet.fleet_view import FleetView, fleet_view
@@ -33,7 +35,8 @@ def worker_of(workspace: Workspace) -> Any:
     settings = Settings(stale_after="6h")
     predictor = Predictor(workspace, settings, PredictionLog(workspace), lambda: NOW)
     watch = SimpleNamespace(current=None, name="m")
-    return SimpleNamespace(workspace=workspace, settings=settings, predictor=predictor, watch=watch)
+    costs = CostSettings()
+    return SimpleNamespace(workspace=workspace, settings=settings, predictor=predictor, watch=watch, costs=costs)
 
 
 def predicted(asset: str, probability: float, hours_ago: float = 1.0, **more: Any) -> Prediction:
@@ -121,6 +124,32 @@ def test_a_machine_that_failed_or_was_held_back_has_no_alarm(plant: Workspace) -
     risks = {row.machine.place.asset: row.machine.risk for row in view.rows}
     assert risks["m-1"] is not None
     assert (risks["m-1"].held_back, risks["m-1"].grade(NOW)) == (True, "medium")
+
+
+def test_who_has_seen_an_alarm_stands_beside_it(client: TestClient, plant: Workspace) -> None:
+    """On both pages, as long as the mark holds; an acknowledgement is of one alarm, a silence also of later ones."""
+    store(plant, *(predicted(asset, 0.9, hours_ago=hours) for asset in ("m-1", ODD) for hours in (100.0, 3.0, 2.0)))
+    records = open_records(plant.records_url)
+    by = {"model_name": "a", "actor": "Ida <i>", "at": NOW - HOUR}
+    seen = acknowledge(records, asset="m-1", began=NOW - 3 * HOUR, **by)
+    acknowledge(records, asset=ODD, began=NOW - 100 * HOUR, **by)
+    silence(records, asset=ODD, began=NOW - 100 * HOUR, reason="in work", expires_at=NOW + HOUR, **by)
+    machines = {row.machine.place.asset: row.machine for row in fleet_view(worker_of(plant), {}).rows}
+    marks = {asset: (alarm.acknowledged, alarm.silenced) for asset, one in machines.items() if (alarm := one.alarm)}
+    assert {asset: tuple(map(bool, both)) for asset, both in marks.items()} == {
+        "m-1": (True, False),
+        ODD: (False, True),
+    }
+    assert order(fleet_view(worker_of(plant), {"alarm": "unacknowledged"})) == [ODD]
+    for address in ("/ui/fleet", "/ui/machines/m-1"):
+        assert "acknowledged by Ida &lt;i&gt;<" in client.get(address).text
+    german = {"accept-language": "de"}
+    for address in ("/ui/fleet", "/ui/machines/m%3Cb%3E1%3C/b%3E/%26"):
+        assert "stumm geschaltet von Ida &lt;i&gt; bis 01.03.2026 07:00" in client.get(address, headers=german).text
+    withdraw(records, seen.mark_id, actor="Ida", at=NOW)
+    assert set(order(fleet_view(worker_of(plant), {"alarm": "unacknowledged"}))) == {"m-1", ODD}
+    then = {"alarm": "unacknowledged", "as_of": "2026-03-01T05:30:00Z"}
+    assert order(fleet_view(worker_of(plant), then)) == [ODD]
 
 
 def test_the_status_is_what_predictions_go_by(plant: Workspace) -> None:

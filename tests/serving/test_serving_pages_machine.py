@@ -102,7 +102,7 @@ def test_a_gap_and_what_reads_nothing_are_named(busy_plant: Workspace) -> None:
 
 
 def test_reads_name_the_machine_and_the_span(busy_plant: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of telemetry nothing else is read, however long the table is."""
+    """Of telemetry nothing else is read, however long the table is, and the same again only when there is more."""
     statements: list[str] = []
     query = table_access.query
 
@@ -120,6 +120,15 @@ def test_reads_name_the_machine_and_the_span(busy_plant: Workspace, monkeypatch:
     for statement in of_telemetry:
         assert "\"asset\" IN ('m-1')" in statement, statement
         assert "event_time >" in statement, statement
+    statements.clear()
+    before = machine_view(worker, "m-1", {"days": "3"})
+    assert not [each for each in statements if "tool_load" in each and "known_time <=" not in each]
+    late = {"asset": "m-1", "event_time": NOW - HOUR / 2, "known_time": NOW, "source": "physical", "tool_load": 77.0}
+    tables.append(busy_plant, "telemetry/cnc_machine", pd.DataFrame([late]), "late")
+    after = machine_view(worker, "m-1", {"days": "3"})
+    assert [view.trends[0].chart.last for view in (before, after)] == [20.0, 77.0]
+    then = machine_view(worker, "m-1", {"days": "3", "as_of": "2026-03-01T05:45:00Z"})
+    assert then.trends[0].chart.last == 20.0
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -24,6 +24,7 @@ from data_contracts.records.records import Prediction, open_records, predictions
 from data_contracts.tables import tables
 from data_contracts.workspace import Workspace, init_workspace
 from models.artifact.artifact import Artifact
+from models.planning.cost_settings import CostSettings
 from serving.deployment.champion import Champion
 from serving.http import request_context
 from serving.prediction import stored_fleet
@@ -69,6 +70,7 @@ def worker_of(plant: Workspace, champion: Champion | None, clock: Callable[[], p
         predictor=predictor,
         watch=SimpleNamespace(current=champion),
         champion=lambda: champion,
+        costs=CostSettings(),
     )
 
 

@@ -20,6 +20,7 @@ from data_contracts.records.access.page_actions import add_action, list_actions
 from data_contracts.records.records import read_frame
 from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.records.tokens import create_token, find_token, revoke_token
+from models.planning.cost_settings import CostSettings
 from serving.http.callers.authentication import Authenticator
 from serving.http.callers.cookies import SESSION
 from serving.http.callers.page_paths import FIRST, own_page
@@ -57,7 +58,7 @@ class Site:
         sessions = Sessions(lambda: self.handle, lambda: self.now, idle=8 * HOUR, longest=24 * HOUR)
 
         def worker() -> Any:
-            return SimpleNamespace(settings=self.settings)
+            return SimpleNamespace(settings=self.settings, costs=CostSettings())
 
         def show(_worker: Any, _asked: PageRequest) -> Page:
             return Page("sign_in", SimpleNamespace(next="/ui/machines", problem=None))
@@ -119,6 +120,11 @@ def test_a_browser_is_sent_to_sign_in_and_on_to_where_it_wanted(site: Site) -> N
     assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict; Max-Age=86400")
     assert "Signed in as maria" in browser.get("/ui/fleet").text
     assert browser.get("/ui/sign-in?next=/ui/data").headers["location"] == "/ui/data"
+    # A proxy's own password is none of ours, and hinders nobody.
+    assert site.browser().get("/ui/sign-in", headers={"authorization": "Basic abc"}).status_code == 200
+    assert browser.get("/ui/fleet", headers={"authorization": "Basic abc"}).status_code == 200
+    bearer = {"authorization": f"Bearer {token}"}
+    assert site.browser().get("/ui/fleet", headers=bearer).status_code == 200
     # A session is for the pages: programs send their token with each request.
     assert browser.post("/predict").status_code == 401
     assert browser.get("/ui/fleet", headers={"accept": "application/json", "cookie": ""}).status_code == 401

@@ -14,6 +14,7 @@ from data_contracts.records.records import read_frame
 
 _PREDICTIONS = Prediction.table
 _ASSETS_PER_STATEMENT = 4_000
+_LEAST_LIFE_H = 1e-3
 
 
 @dataclass(frozen=True)
@@ -71,39 +72,73 @@ def newest_of_asset(engine: sa.Engine, asset: str, models: Sequence[str], *, unt
 
 
 def recent_alerts(
-    engine: sa.Engine, models: Sequence[str], *, since: pd.Timestamp, until: pd.Timestamp, asset: str | None = None
+    engine: sa.Engine,
+    models: Sequence[str],
+    *,
+    since: pd.Timestamp,
+    until: pd.Timestamp,
+    last_since: pd.Timestamp | None = None,
+    asset: str | None = None,
 ) -> pd.DataFrame:
     """Read the alerts of models with ``since < as_of <= until``, all or one asset's, by model, asset and cut-off.
 
-    Columns model_name, asset, as_of, lead_s, horizon_s, prediction_id and held_back.
+    Columns model_name, asset, as_of, lead_s, horizon_s, prediction_id and held_back. With `last_since`, only those of
+    assets with an alert after that.
     """
     table = _PREDICTIONS.c
     # One asset's are found by its own index: as an expression, so that no database prefers that of the model's alerts.
     model = table.model_name if asset is None else sa.func.coalesce(table.model_name, "")
+    of_models = (model.in_(of_few_lengths(models)), table.alert, table.as_of <= until)
     query = (
         sa.select(
             *(table.model_name, table.asset, table.as_of, table.lead_s, table.horizon_s, table.prediction_id),
             _held_back(),
         )
         .select_from(_PREDICTIONS.outerjoin(AlarmDraw.table, table.prediction_id == AlarmDraw.table.c.prediction_id))
-        .where(model.in_(of_few_lengths(models)), table.alert, table.as_of > since, table.as_of <= until)
+        .where(*of_models, table.as_of > since)
     )
     if asset is not None:
         query = query.where(table.asset == asset)
+    elif last_since is not None:
+        later = _PREDICTIONS.alias("later").c
+        lately = sa.select(later.asset).where(later.model_name.in_(of_few_lengths(models)), later.alert)
+        query = query.where(table.asset.in_(lately.where(later.as_of > last_since, later.as_of <= until)))
     return read_frame(engine, query.order_by(table.model_name, table.asset, table.as_of))
 
 
-def courses(engine: sa.Engine, assets: Sequence[str], *, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """Read how the predictions of some assets went, with ``since < as_of <= until``, by asset, model and cut-off.
+def highest_levels(
+    engine: sa.Engine, assets: Sequence[str], *, since: pd.Timestamp, until: pd.Timestamp, parts: int
+) -> pd.DataFrame:
+    """Read the highest risk of some assets in each of equal parts of a span, ``since < as_of <= until``.
 
-    Columns prediction_id, asset, model_name, as_of, probability, remaining_life_h and threshold.
+    Columns asset, model_name, part (from 0) and level, in thresholds as `risks.risk_level` has it; only where there is
+    a number.
     """
     table = _PREDICTIONS.c
-    names = ("prediction_id", "asset", "model_name", "as_of", "probability", "remaining_life_h", "threshold")
-    span = sa.select(*(table[name] for name in names)).where(table.as_of > since, table.as_of <= until)
-    ordered = span.order_by(table.asset, table.model_name, table.as_of)
-    frames = [read_frame(engine, ordered.where(table.asset.in_(some))) for some in _blocks(assets)]
+    least_life = sa.case((table.remaining_life_h < _LEAST_LIFE_H, _LEAST_LIFE_H), else_=table.remaining_life_h)
+    of_probability = sa.func.coalesce(table.probability / sa.func.nullif(table.threshold, 0.0), table.probability)
+    level = sa.func.max(sa.func.coalesce(of_probability, table.threshold / least_life), type_=sa.Float)
+    first, last = (int(time.as_unit("us").asm8.view("i8")) for time in (since, until))
+    # Whole microseconds by whole microseconds: every database divides these alike.
+    part = (sa.type_coerce(table.as_of, sa.BigInteger) - (first + 1)) // max((last - first) // parts, 1)
+    columns = (table.asset, table.model_name, sa.type_coerce(part, sa.BigInteger).label("part"))
+    query = sa.select(*columns, level.label("level")).where(table.as_of > since, table.as_of <= until)
+    query = query.group_by(table.asset, table.model_name, sa.literal_column("part")).order_by(*columns)
+    frames = [read_frame(engine, query.where(table.asset.in_(some))).dropna() for some in _blocks(assets)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def course_of(engine: sa.Engine, asset: str, *, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """Read how the predictions of an asset went, with ``since < as_of <= until``, by model and cut-off.
+
+    Columns prediction_id, model_name, as_of, probability and remaining_life_h.
+    """
+    table = _PREDICTIONS.c
+    names = ("prediction_id", "model_name", "as_of", "probability", "remaining_life_h")
+    query = sa.select(*(table[name] for name in names)).where(table.asset == asset)
+    return read_frame(
+        engine, query.where(table.as_of > since, table.as_of <= until).order_by(table.model_name, table.as_of)
+    )
 
 
 def _with_draws(newest: sa.Select[tuple[object, ...]]) -> sa.Select[tuple[object, ...]]:

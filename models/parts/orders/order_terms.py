@@ -1,4 +1,4 @@
-"""The terms of ordering that no table of parts holds, a section of the workspace's settings."""
+"""The terms of ordering that no table of parts holds, of sections of the workspace's settings."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -10,16 +10,14 @@ from pydantic_settings import SettingsConfigDict
 from data_contracts.configuration.environment import EnvironmentSettings, read_section
 from data_contracts.configuration.values import configuration
 from data_contracts.workspace import SETTINGS_FILE, Workspace
-from features.setting_types import Amount, InnerShare, OrWord, PositiveDuration
+from features.setting_types import Amount, InnerShare, PositiveDuration
+from models.planning.cost_settings import CostSettings, read_costs
 
 
 @configuration
-class OrderTerms:
+class OrderSettings:
     """On which terms spare parts are ordered."""
 
-    downtime_per_hour: Annotated[Amount | None, OrWord("unknown")] = None
-    """What an hour costs that a machine stands for want of a part, in the currency of the parts' prices; while it is
-    "unknown", parts are ordered up to `service_level`."""
     review: PositiveDuration = pd.Timedelta(days=7)
     """How often orders are placed: what is there and under way has to last until the order after the next decision
     arrives."""
@@ -30,10 +28,22 @@ class OrderTerms:
     memory: Annotated[InnerShare, Field(json_schema_extra={"unit": "share"})] = 0.05
     """How much of what experience says comes from the last week: the smaller, the longer the memory."""
 
+
+@configuration
+class OrderTerms(OrderSettings):
+    """The same, and what an hour costs that a machine stands for want of a part; None while that is not known."""
+
+    downtime_per_hour: Amount | None = None
+
     @property
     def review_days(self) -> float:
         """Return the time between reviews in days."""
         return float(self.review / pd.Timedelta(days=1))
+
+
+def order_terms(settings: OrderSettings, costs: CostSettings) -> OrderTerms:
+    """Return the terms by the settings; parts are priced in the currency of all costs."""
+    return OrderTerms(**vars(settings), downtime_per_hour=costs.downtime_per_hour)
 
 
 class _PartsVariables(EnvironmentSettings):
@@ -41,9 +51,10 @@ class _PartsVariables(EnvironmentSettings):
 
     model_config = SettingsConfigDict(env_prefix="FOREWARN_", env_nested_delimiter="_", env_nested_max_split=1)
 
-    parts: OrderTerms = OrderTerms()
+    parts: OrderSettings = OrderSettings()
 
 
 def read_order_terms(workspace: Workspace, environ: Mapping[str, str]) -> OrderTerms:
-    """Read ``[parts]`` of the workspace's settings alone, as the endpoint does; environment variables win."""
-    return read_section(workspace.root / SETTINGS_FILE, environ, _PartsVariables).parts
+    """Read ``[parts]`` and ``[costs]`` of the workspace's settings, as the endpoint does; environment variables win."""
+    parts = read_section(workspace.root / SETTINGS_FILE, environ, _PartsVariables).parts
+    return order_terms(parts, read_costs(workspace, environ))

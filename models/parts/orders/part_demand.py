@@ -35,11 +35,11 @@ class Fleet:
 
 @dataclass(frozen=True)
 class _Sight:
-    """How far alarms look ahead for some assets, and what they miss."""
+    """How far alarms look ahead for some assets, and which failures of that time no alarm announces yet."""
 
     assets: int
     days: float
-    missed: float
+    unannounced: float
 
 
 def part_demand(
@@ -58,10 +58,10 @@ def part_demand(
     past = past_use(
         fleet.repairs, set(assets["asset"]), part.modes, since=fleet.since, as_of=fleet.as_of, memory=terms.memory
     )
-    sights = list(_sights(assets, fleet))
+    sights = list(_sights(assets, fleet, days))
     alarms, share, share_of = _alarm_uses(part, assets, fleet, days)
     unknown += _unknown_demand(past, alarms, share, sights, len(assets))
-    unpredicted = _unpredicted(past.per_week / 7, sights, days, quantity)
+    unpredicted = _unpredicted(past.per_week / 7, sights, quantity)
     uses = [PredictedUse(alarm.asset, alarm.probability, quantity) for alarm in alarms]
     demand = PartDemand(
         days=days,
@@ -71,7 +71,7 @@ def part_demand(
         share=share,
         share_of=share_of,
         past=past,
-        missed=unpredicted.missed,
+        unannounced=unpredicted.unannounced,
         foresight_days=unpredicted.foresight_days,
     )
     return demand, tuple(unknown)
@@ -86,7 +86,8 @@ def _alarm_uses(
     for watched in fleet.watched:
         for alarm in watched.alarms:
             if alarm.asset in kinds:
-                probability = alarm.fails_within(fleet.as_of, days)
+                announced = alarm.fails_within(fleet.as_of, days)
+                probability = min(1.0, announced * watched.model.warning.kept)
                 fails[alarm.asset] = max(probability, fails.get(alarm.asset, 0.0))
     if not fails:
         return (), None, 0
@@ -96,7 +97,7 @@ def _alarm_uses(
     return tuple(sorted(uses, key=lambda use: (-use.probability, use.asset))), share, share_of
 
 
-def _sights(assets: pd.DataFrame, fleet: Fleet) -> Iterator[_Sight]:
+def _sights(assets: pd.DataFrame, fleet: Fleet, days: float) -> Iterator[_Sight]:
     """Yield how far each model looks ahead for those assets that it watches, then that nobody does for the others."""
     left = assets
     for watched in fleet.watched:
@@ -104,19 +105,20 @@ def _sights(assets: pd.DataFrame, fleet: Fleet) -> Iterator[_Sight]:
         own = left["asset_type"].eq(fleet.recorded_types[model.asset_type])
         own &= left["plant"].eq(model.plant) if model.plant is not None else True
         if own.any():
-            yield _Sight(int(own.sum()), watched.foresight / _DAY, model.missed)
+            ahead = min(watched.foresight, days * _DAY)
+            yield _Sight(int(own.sum()), ahead / _DAY, model.warning.unannounced_within(ahead))
         left = left[~own]
     if len(left):
         yield _Sight(len(left), 0.0, 1.0)
 
 
-def _unpredicted(per_day: float, sights: Sequence[_Sight], days: float, quantity: int) -> UnpredictedUse:
+def _unpredicted(per_day: float, sights: Sequence[_Sight], quantity: int) -> UnpredictedUse:
     """Return the failures that no alarm announces; assets of several models are taken together, with the same mean."""
-    foresight = max((min(sight.days, days) for sight in sights), default=0.0)
+    foresight = max((sight.days for sight in sights), default=0.0)
     if not foresight:
         return UnpredictedUse(per_day, quantity=quantity)
     total = sum(sight.assets for sight in sights)
-    announced = sum(sight.assets * min(sight.days, days) * (1 - sight.missed) for sight in sights) / total
+    announced = sum(sight.assets * sight.days * (1 - sight.unannounced) for sight in sights) / total
     return UnpredictedUse(per_day, max(0.0, 1 - announced / foresight), foresight, quantity)
 
 

@@ -35,7 +35,7 @@ def part_order(
     proposal = propose_order(_costs(part, terms), demand.demand, stock, level=level)
     known = replace(known, service_level=proposal.service_level, by_cost=by_cost)
     if counted is None:
-        needed = f"{proposal.up_to} should be in stock or on order, and how many there are nobody has counted"
+        needed = f"{proposal.up_to} should be in stock or on order, and the stock has not been counted"
         return replace(known, up_to=proposal.up_to, reason=f"{demand_words(part, demand, terms)}: {needed}")
     return replace(
         known,
@@ -71,6 +71,6 @@ def _costs(part: SparePart, terms: OrderTerms) -> PartTerms:
 
 def _unknown_stock(counted: CountedStock | None, terms: OrderTerms, as_of: pd.Timestamp) -> Iterable[Unknown]:
     if counted is None:
-        yield Unknown("no_stock_count", "how many there are nobody has counted")
+        yield Unknown("no_stock_count", "the stock has not been counted")
     elif as_of - counted.counted_at > terms.old_count:
         yield Unknown("old_stock_count", f"it was counted {age_words(counted.counted_at, as_of)}")

@@ -2,7 +2,7 @@
 
 The demand of a part until the order after the next decision arrives is that of open alarms, by their calibrated
 probabilities and the measured share of failures that take the part, plus that which no alarm announces, by experience
-and the measured share of failures that alarms miss. How much to order is the newsvendor's choice.
+and the measured share of failures that open alarms leave out. How much to order is the newsvendor's choice.
 """
 
 from collections.abc import Iterable
@@ -28,6 +28,7 @@ from models.parts.watching import watching_models
 from models.registry.registry import Registry
 
 _USUAL = OrderTerms()
+_WORTH_SAYING = 0.05  # of a correction of probabilities
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def propose_orders(
     records, registry = open_records(workspace.records_url), Registry(workspace)
     failures, orders = (tables.read(workspace, name, as_of=as_of) for name in ("failures", "work_orders"))
     renewed = last_renewals(failures, orders, as_of)
-    models, others = watching_models(registry, records, as_of)
+    repairs = known_repairs(failures, orders, as_of)
+    models, others = watching_models(registry, records, repairs, as_of)
     watched = tuple(watched_now(records, model, as_of, renewed) for model in models)
     assets = _assets_in_service(workspace, as_of)
     if plant is not None and plant not in set(assets["plant"]):
@@ -58,7 +60,7 @@ def propose_orders(
     fleet = Fleet(
         as_of=as_of,
         assets=assets,
-        repairs=known_repairs(failures, orders, as_of),
+        repairs=repairs,
         since=_first_record(failures, orders),
         watched=watched,
         recorded_types={each.asset_type: recorded_type(workspace.contracts, each.asset_type) for each in models},
@@ -128,17 +130,29 @@ def _notes(
     if terms.downtime_per_hour is None:
         yield (
             "What an hour of downtime costs is not known, so parts are ordered up to a probability of having enough of "
-            f"{terms.service_level:.0%}; --downtime-per-hour or the setting parts.downtime_per_hour says it."
+            f"{terms.service_level:.0%}; --downtime-per-hour or the setting costs.downtime_per_hour says it."
         )
     for each in watched:
         name = f"{each.model.name} version {each.model.version}"
-        missed = f"{each.model.missed:.0%} of failures come without its alarm"
-        basis = f"by {each.model.measured_on:,} failures" if each.model.measured_on else "as nothing has been measured"
+        warning = each.model.warning
+        missed = (
+            f"no alarm announces {warning.unannounced_within(warning.claim):.0%} of the failures within its horizon yet"
+        )
+        basis = f"measured on {warning.failures:,}"
+        if warning.assumed:
+            basis = (
+                f"as alarms are taken to come at any time of it; missed altogether are those of {warning.failures:,}"
+            )
         if each.latest is None:
             yield f"{name} has predicted nothing that still counts: failures are expected by experience alone."
         else:
             alarms = f"{len(each.alarms):,} open alarms by its predictions up to {each.latest:%Y-%m-%d %H:%M}"
             yield f"{name} has {alarms}; {missed}, {basis}."
+            if abs(warning.kept - 1) >= _WORTH_SAYING:
+                yield (
+                    f"{warning.kept:.2f} failures came for each that the alarms of {name} announced by their "
+                    "probabilities, which are corrected by that."
+                )
     for name in others:
         yield f"{name} does not give probabilities of booked failures; its alarms are not counted."
 

@@ -56,8 +56,8 @@ class PartDemand:
     share: float | None  # of the failures that take the part; None where no alarm is open
     share_of: int  # failures that it is measured on
     past: PastUse
-    missed: float  # the share of failures that alarms do not announce in time, of all the part's assets
-    foresight_days: float  # how far alarms look ahead from now
+    foresight_days: float  # how far alarms look ahead from now, within that time
+    unannounced: float  # the share of the failures up to there that no alarm announces yet
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,10 @@ class ProposedOrders:
                 {
                     "model_name": model.name,
                     "model_version": model.version,
-                    "missed": model.missed,
-                    "measured_on": model.measured_on,
+                    "unannounced": model.warning.unannounced_within(model.claim),
+                    "measured_on": model.warning.failures,
+                    "assumed": model.warning.assumed,
+                    "kept": model.warning.kept,
                 }
                 for model in self.models
             ],
@@ -168,6 +170,6 @@ def _demand(demand: PartDemand) -> dict[str, Any]:
         "past_repairs": demand.past.repairs,
         "past_weeks": demand.past.weeks,
         "per_week": demand.past.per_week,
-        "missed": demand.missed,
         "foresight_days": demand.foresight_days,
+        "unannounced": demand.unannounced,
     }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from pipelines.cli.options import DEFAULTS, Shared
 
@@ -71,7 +71,7 @@ def listed(
     channel: str,
     *,
     state: Literal["waiting", "retrying", "delivered", "dead", "silenced"] | None = None,
-    limit: int = _MOST_LISTED,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1))] = _MOST_LISTED,
     options: Shared = DEFAULTS,
 ) -> ListedEvents:
     """List events and what became of each by a channel, the latest first.

@@ -30,18 +30,20 @@ def parts(
         Use nothing known later than this: parts, stock, failures, predictions; the present by default.
     downtime_per_hour : float, optional
         What an hour costs that a machine stands for want of a part, in the currency of the parts' prices; by default
-        the setting parts.downtime_per_hour.
+        the setting costs.downtime_per_hour.
     review : str, optional
         How often orders are placed, such as ``7d``; by default the setting parts.review.
     options : Options
         The workspace and the form of the output.
     """
     from features.names import parse_duration
+    from models.parts.orders.order_terms import order_terms
     from models.parts.orders.proposals import propose_orders
     from pipelines.parts.shown_orders import ShownOrders
 
     workspace = options.open()
-    terms = settings_of(workspace).parts
+    settings = settings_of(workspace)
+    terms = order_terms(settings.parts, settings.costs)
     if downtime_per_hour is not None:
         terms = replace(terms, downtime_per_hour=downtime_per_hour)
     if review is not None:

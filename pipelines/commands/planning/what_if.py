@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from pipelines.cli.arguments import settings_of
+from pipelines.cli.arguments import settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Options, Shared
 from pipelines.commands.backtest import time_or_days
 
@@ -46,7 +46,8 @@ def whatif(
     """Compare another threshold, horizon, crew, inspection interval, stock or model with what is done today.
 
     Replays recorded history, or simulates fleets fitted to it. Several values of several options are crossed. Nothing
-    is registered or recorded; models and scores are cached, so that another threshold trains and scores nothing.
+    is registered. The answer is kept for the endpoint's page /ui/what-if; models and scores are cached, so that another
+    threshold trains and scores nothing.
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ def whatif(
         ``key=value``: a value of the experiment replaced where it is trained, such as ``--set windows.stride=24h``.
     cost : list[str], optional
         ``name=amount``: failure, in_vain, planned, downtime_per_hour, planned_downtime_per_hour, unplanned_hours,
-        planned_hours, shortage, part_price or keeping_a_year; by default the experiment's costs of errors.
+        planned_hours, shortage, part_price or keeping_a_year; by default the setting of that name in [costs], else the
+        experiment's costs of errors.
     response : str, optional
         From an alarm to its visit at the earliest; as recorded, or label.lead, by default.
     detectable : str, optional
@@ -96,6 +98,7 @@ def whatif(
         The workspace and the form of the output.
     """
     from models.what_if.alternatives import Alternative, crossed
+    from models.what_if.stored import store_comparison
     from pipelines.compute.engine import compute_engine
     from pipelines.settings.timestamps import parse_timestamp
     from pipelines.terminal.progress import bars
@@ -131,6 +134,8 @@ def whatif(
     settings = settings_of(workspace)
     with compute_engine(settings.compute, workspace) as engine, bars() as progress:
         result = run_what_if(workspace, loaded, config, settings=settings, say=_say, engine=engine, progress=progress)
+    file = store_comparison(workspace, result.to_dict(), time_or_now(None))
+    result = replace(result, stored=file.relative_to(workspace.root).as_posix())
     if page is None:
         return result
     result = replace(result, page=str(page))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from pipelines.cli.arguments import model_name, settings_of, time_or_now
+from pipelines.cli.arguments import answering_model, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 _Amount = Annotated[float | None, Parameter(validator=validators.Number(gte=0))]
@@ -35,17 +35,17 @@ def worklist(
     """Plan which machines to repair on which day, so that the expected cost of the fleet is lowest.
 
     It rests on each machine's newest stored prediction by the champion, as the endpoint's worklist does; nothing is
-    predicted anew. What is not given here comes from the section planning of the workspace's settings. Exit 1 if no
-    machine has a prediction to plan by.
+    predicted anew. What is not given here comes from the sections planning and costs of the workspace's settings. Exit
+    1 if no machine has a prediction to plan by.
 
     Parameters
     ----------
     model : str, optional
-        The model's name; not needed while the workspace has only one.
+        The model's name; not needed while only one has a champion.
     start : str, optional
         When the first day begins; now by default.
     now : str, optional
-        Use nothing known later than this; the present by default.
+        Plan as of this time, with today's champion and records of assets; the present by default.
     days : int, optional
         How many days of 24 hours to plan.
     machines : int, optional
@@ -75,26 +75,32 @@ def worklist(
 
     workspace = options.open()
     settings = settings_of(workspace)
-    given = {
+    given: dict[str, Any] = {
         "days": days,
         "machines_per_day": machines,
         "hours_per_day": hours,
         "repair_hours": repair_hours,
+        "alerts_only": False if every else None,
+    }
+    given_costs = {
         "planned": planned,
         "failure": failure,
         "downtime_per_hour": downtime_per_hour,
         "unplanned_hours": unplanned_hours,
-        "alerts_only": False if every else None,
     }
-    terms = replace(settings.planning, **{name: value for name, value in given.items() if value is not None})
     at = time_or_now(now)
     result = plan_stored(
         workspace,
-        model_name(workspace, model),
-        terms,
+        answering_model(workspace, model),
+        _replaced(settings.planning, given),
+        _replaced(settings.costs, given_costs),
         now=at,
         start=at if start is None else time_or_now(start),
         policy=settings.policy,
         stale_after=os.environ.get("FOREWARN_SERVE_STALE_AFTER", ""),
     )
     return write_files(result, csv=csv, ics=ics)
+
+
+def _replaced(section: Any, given: dict[str, Any]) -> Any:
+    return replace(section, **{name: value for name, value in given.items() if value is not None})

@@ -24,7 +24,7 @@ _MOST = 1_000  # events of a message
 
 @dataclass(frozen=True)
 class People:
-    """Who is told, in which words."""
+    """Who gets messages, in which words."""
 
     section: MessageSection
     addresses: Addresses

@@ -18,7 +18,7 @@ _HOUR = pd.Timedelta(hours=1)
 
 
 def notification_fields(
-    event: OutboxEvent, technical_object: TechnicalObject, drivers: Sequence[str], section: SapSection
+    event: OutboxEvent, technical_object: TechnicalObject, drivers: Sequence[str], link: str, section: SapSection
 ) -> dict[str, Any]:
     """Return the fields; `RefusedError` for a technical object that SAP cannot have."""
     if len(technical_object.name) > LONGEST:
@@ -29,8 +29,8 @@ def notification_fields(
     fields: dict[str, Any] = {
         **section.fields,
         "NotificationType": section.notification_type,
-        "NotificationText": cut(short_text(event), LONGEST_LINE),
-        "MaintNotifLongTextForEdit": long_text(event, drivers, section.pages, section.time_zone),
+        "NotificationText": cut(short_text(event, section.time_zone), LONGEST_LINE),
+        "MaintNotifLongTextForEdit": long_text(event, drivers, link, section.time_zone),
         "TechnicalObject": technical_object.written,
         "TechObjIsEquipOrFuncnlLoc": technical_object.kind,
         REFERENCE: reference_number(event.event_id, section.prefix),

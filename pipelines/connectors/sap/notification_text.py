@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -20,21 +19,20 @@ _MARK = "forewarn prediction"
 _PREDICTION = re.compile(rf"{_MARK} ([0-9A-Za-z_-]{{1,64}})")
 
 
-def short_text(event: OutboxEvent) -> str:
-    """Return the line that lists show, 40 characters at most."""
+def short_text(event: OutboxEvent, zone: str) -> str:
+    """Return the line that lists show, 40 characters at most; days are those of a zone."""
     data = event.data
     if event.kind == WORK_PLANNED:
-        return cut(f"Repair before {_day(data['latest'])}{_share(data, ' ({:.0%})')}", LONGEST_LINE)
+        return cut(f"Repair before {_day(data['latest'], zone)}{_share(data, ' ({:.0%})')}", LONGEST_LINE)
     if data.get("remaining_life_hours") is not None:
         return cut(f"About {data['remaining_life_hours']:,.0f} h of life left", LONGEST_LINE)
-    until = _day(data["claim_ends"])
+    until = _day(data["claim_ends"], zone)
     return cut(f"Failure likely by {until}{_share(data, ' ({:.0%})')}", LONGEST_LINE)
 
 
-def long_text(event: OutboxEvent, drivers: Sequence[str], pages: str | None, zone: str) -> str:
+def long_text(event: OutboxEvent, drivers: Sequence[str], link: str, zone: str) -> str:
     """Return the text, 1,333 characters at most: drivers that do not fit are left out, never the id or the link."""
-    link = [] if pages is None else [f"{pages.rstrip('/')}/ui/machines/{quote(event.subject, safe='')}"]
-    head, tail = _claim(event, zone), [*link, f"{_MARK} {event.data['prediction_id']}"]
+    head, tail = _claim(event, zone), [*([link] if link else []), f"{_MARK} {event.data['prediction_id']}"]
     left = LONGEST_TEXT - units("\n".join([head, *tail])) - 1
     reasons: list[str] = []
     for words in drivers:
@@ -101,8 +99,8 @@ def _share(data: Mapping[str, Any], words: str) -> str:
     return "" if data.get("probability") is None else words.format(data["probability"]).replace("%", " %")
 
 
-def _day(at: str) -> str:
-    return f"{pd.Timestamp(at):%Y-%m-%d}"
+def _day(at: str, zone: str) -> str:
+    return f"{pd.Timestamp(at).tz_convert(zone):%Y-%m-%d}"
 
 
 def _moment(at: Any, zone: str) -> str:

@@ -19,7 +19,7 @@ def reference_number(event_id: str, prefix: str) -> str:
     Examples
     --------
     >>> reference_number("8a3c0f5e-0000-5000-8000-000000000000", "FW")
-    'FWCCQ43SFBRTB74B5WPE'
+    'FWKAACNNIS62O2CSDXAR'
     """
     digest = hashlib.sha256(event_id.encode()).digest()
     return (prefix + base64.b32encode(digest).decode())[:_LENGTH]

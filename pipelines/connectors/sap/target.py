@@ -17,6 +17,7 @@ import pandas as pd
 from data_contracts.records.outbox.event_kinds import WORK_PLANNED
 from data_contracts.records.outbox.outbox import note_begun
 from data_contracts.records.outbox.outbox_records import OutboxEvent
+from pipelines.connectors.links import machine_link
 from pipelines.connectors.sap.notification import notification_fields
 from pipelines.connectors.sap.notification_text import Records, drivers_of
 from pipelines.connectors.sap.odata import quoted
@@ -39,6 +40,7 @@ class SapTarget:
     objects: TechnicalObjects
     records: Records
     channel: str
+    endpoint: str  # that notifications link to; empty for none
     check: Callable[[], None]  # raises once another process delivers by the channel
     clock: Callable[[], pd.Timestamp]
 
@@ -46,7 +48,8 @@ class SapTarget:
         """Have one notification of an event there; `TryAgainError` or `RefusedError` unless it is."""
         section, technical_object = self.service.section, self.objects.of(event.subject)
         drivers = drivers_of(self.records, event.data["prediction_id"])
-        fields = notification_fields(event, technical_object, drivers, section)
+        link = machine_link(self.endpoint, event.subject)
+        fields = notification_fields(event, technical_object, drivers, link, section)
         for _ in range(2):
             # Brings a new token along, too.
             if self._is_there(event, fields[REFERENCE], technical_object):
@@ -72,8 +75,10 @@ class SapTarget:
     def _is_notified(self, technical_object: TechnicalObject) -> bool:
         """Return whether an open notification of ours is of an object already: an alarm, or a worklist before."""
         ours = f"startswith({REFERENCE},{quoted(self.service.section.prefix)}) eq true"
-        found = self._read(f"TechnicalObjectLabel eq {quoted(technical_object.name)} and {ours}")
-        return any(each.get("NotifProcessingPhase") in OPEN_PHASES for each in found)
+        phases = " or ".join(f"NotifProcessingPhase eq {quoted(phase)}" for phase in OPEN_PHASES)
+        # SAP writes names in capitals, whichever way they were sent.
+        named = f"TechnicalObjectLabel eq {quoted(technical_object.name.upper())}"
+        return bool(self._read(f"{named} and {ours} and ({phases})"))
 
     def _read(self, condition: str) -> list[dict[str, Any]]:
         chosen = f"{NOTIFICATIONS},{REFERENCE},TechnicalObject,TechnicalObjectLabel,NotifProcessingPhase"
@@ -101,6 +106,7 @@ def open_sap(
     root: Path,
     records: Records,
     channel: str,
+    endpoint: str,
     *,
     check: Callable[[], None],
     clock: Callable[[], pd.Timestamp],
@@ -108,4 +114,4 @@ def open_sap(
     """Read the tables and secrets of a channel, and keep its session for the block."""
     objects = read_objects(section, root)
     with open_service(section, root) as service:
-        yield SapTarget(service, objects, records, channel, check, clock)
+        yield SapTarget(service, objects, records, channel, endpoint, check, clock)

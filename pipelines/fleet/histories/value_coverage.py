@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from models.hold_back.acting_effect import Estimate
+from models.planning.cost_settings import CostSettings
 from models.value.alarms import AlarmHistory
 from models.value.ledger import LedgerRow, value_ledger
-from models.value.settings import ValueSettings
 from pipelines.fleet.histories.acted_alarms import ActedFleet, simulate_acted
 
 KINDS: Mapping[str, ActedFleet] = {
@@ -19,7 +19,7 @@ KINDS: Mapping[str, ActedFleet] = {
     "few held back": ActedFleet(hold_back=0.05),
     "nobody acts": ActedFleet(acted=0.0),
 }
-_SETTINGS = ValueSettings()
+_PRICES = CostSettings()
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def coverage(kind: str, histories: int, seed: int) -> Coverage:
     totals, rows = [], []
     avoided_in_all = simulated.failures_without - simulated.failures
     for number, (known, truth) in enumerate(simulated.split()):
-        ledger = value_ledger(known, _SETTINGS)
+        ledger = value_ledger(known, _PRICES)
         announced = truth[~truth["held_back"]]
         for row in (*ledger.rows, *ledger.plants):
             own = announced[announced["plant"] == row.plant]

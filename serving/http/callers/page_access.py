@@ -86,7 +86,13 @@ class PageAccess:
             check_rate(context.address)
             if authorization is None:
                 return False
-            token = await to_thread.run_sync(authenticator.authenticate, authorization, limiter=_limiter())
+            try:
+                token = await to_thread.run_sync(authenticator.authenticate, authorization, limiter=_limiter())
+            except ApiError as error:
+                # A proxy's own password, say, which the browser sends along to where its person is to sign in.
+                if error.status != UNAUTHORIZED:
+                    raise
+                return False
         context.caller, context.scopes = token.name, token.scopes
         return True
 

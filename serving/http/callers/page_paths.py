@@ -21,14 +21,14 @@ def is_page(path: str) -> bool:
     return path == FOLDER or path.startswith(f"{FOLDER}/")
 
 
-def own_page(address: str | None) -> str:
-    """Return where to go on after signing in: a page of ours, and the first one for anything else.
+def own_page(address: str | None, *, otherwise: str = FIRST) -> str:
+    """Return where to go on after signing in or a form: a page of ours, and `otherwise` for anything else.
 
     >>> own_page("/ui/machines/cnc-1?days=7"), own_page("//elsewhere.example/ui"), own_page("/ui/../predict")
     ('/ui/machines/cnc-1?days=7', '/ui/fleet', '/ui/fleet')
     """
     if address is None or len(address) > _MAX_LENGTH or not _OWN.fullmatch(address):
-        return FIRST
+        return otherwise
     path = urlsplit(address).path
     dots = {".", ".."} & set(re.sub("%2e", ".", path, flags=re.IGNORECASE).split("/"))
-    return FIRST if dots or path in (SIGN_IN, SIGN_OUT) else address
+    return otherwise if dots or path in (SIGN_IN, SIGN_OUT) else address

@@ -48,7 +48,7 @@ class Proxies:
         )
 
     def resolve(self, scope: Scope) -> Scope:
-        """Return a request as its caller sent it to a proxy of ours: from his address, by TLS or not.
+        """Return a request as its caller sent it to a proxy of ours: from its address, by TLS or not.
 
         In ``X-Forwarded-For`` counts the last address that is no proxy's: what stands before it anybody may have
         written.

@@ -10,7 +10,7 @@ _MAX_CALLERS = 10_000
 class RateLimit:
     """A token bucket per caller, which holds two seconds' worth of requests, or `burst`; a rate of 0 is no limit.
 
-    Not thread-safe: used from the event loop only.
+    Not thread-safe: used from the event loop only, or under a lock.
     """
 
     def __init__(

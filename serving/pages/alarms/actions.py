@@ -2,20 +2,19 @@
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.alarm_marks import marks
 from data_contracts.records.asset_records import find_predictions
+from serving.http.callers.page_paths import own_page
 from serving.http.errors import NOT_FOUND, ApiError, unprocessable
 from serving.pages.alarms.episodes import Alarm, alarms
 from serving.pages.alarms.rows import work_order_id
 from serving.pages.frame.forms import Form
+from serving.pages.frame.local_times import read_local
 from serving.pages.frame.page_request import PageRequest
-from serving.pages.frame.permissions import require
 from serving.pages.frame.show import Done
 from serving.routes.work_orders import store_work_orders
 from serving.schemas.instants import format_instant
@@ -29,13 +28,11 @@ FINDINGS = ("defect_confirmed", "no_fault_found", "not_inspected")
 HOURS = ("8", "24", "72", "168")
 _KINDS = ("inspection", "corrective")
 _PAGE = "/ui/alarms"
-_HOUR = pd.Timedelta(hours=1)
-_LONGEST_NOTE, _LONGEST_NAME, _LONGEST_PATH = 2_000, 255, 2_000
+_LONGEST_NOTE, _LONGEST_NAME = 2_000, 255
 
 
 def enter_finding(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
     """Store what was found as a work order that the alarm prompted, as `POST /work-orders` does; later ones correct."""
-    require(asked.viewer, "report")
     alarm, finding = _alarm(worker, form), form.choice("finding", FINDINGS)
     at = _done_at(worker, asked, form, alarm)
     report = {
@@ -50,12 +47,11 @@ def enter_finding(worker: "WorkerContext", asked: PageRequest, form: Form) -> Do
     return Done(_back(form), "alarms.stored" if at <= alarm.closes else "alarms.stored_outside")
 
 
-def undo_finding(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
+def undo_finding(worker: "WorkerContext", _asked: PageRequest, form: Form) -> Done:
     """Take back what was entered here, by a correction: the work order becomes one that says nothing of the alarm.
 
     The report itself stays stored. Routine work without a finding neither confirms nor censors anything.
     """
-    require(asked.viewer, "report")
     alarm = _alarm(worker, form)
     at = _entered_at(worker, alarm)
     if at is None:
@@ -66,7 +62,6 @@ def undo_finding(worker: "WorkerContext", asked: PageRequest, form: Form) -> Don
 
 def acknowledge(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
     """Note that the viewer has seen the alarm."""
-    require(asked.viewer, "report")
     alarm = _alarm(worker, form)
     marks.acknowledge(
         worker.predictor.log.commit.engine(),
@@ -82,7 +77,6 @@ def acknowledge(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done
 
 def silence(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
     """Have the asset's alarms send no messages for so many hours, for a reason."""
-    require(asked.viewer, "report")
     alarm, now = _alarm(worker, form), worker.predictor.clock()
     marks.silence(
         worker.predictor.log.commit.engine(),
@@ -99,7 +93,6 @@ def silence(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
 
 def withdraw(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
     """Withdraw an acknowledgement or a silence."""
-    require(asked.viewer, "report")
     engine, mark_id = worker.predictor.log.commit.engine(), form.text("mark_id", most=_LONGEST_NAME)
     marks.withdraw(engine, mark_id, actor=asked.viewer.name, at=worker.predictor.clock())
     return Done(_back(form), "alarms.withdrawn")
@@ -128,12 +121,7 @@ def _done_at(worker: "WorkerContext", asked: PageRequest, form: Form, alarm: Ala
     if text is None:
         entered = _entered_at(worker, alarm)
         return min(worker.predictor.clock(), alarm.closes) if entered is None else entered
-    try:
-        # Of an hour that a clock shows twice the first, and what it never shows is an hour later.
-        local = pd.Timestamp(text).tz_localize(ZoneInfo(asked.formats.zone), ambiguous=True, nonexistent=_HOUR)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise unprocessable("done_at", repr(text[:80]), "a time such as 2026-01-05T06:00") from error
-    at = local.tz_convert("UTC").as_unit("us")
+    at = read_local("done_at", text, asked.formats.zone)
     if at <= alarm.opened:
         raise unprocessable("done_at", format_instant(at), f"a time after the alarm, {format_instant(alarm.opened)}")
     return at
@@ -154,6 +142,4 @@ def _store(worker: "WorkerContext", alarm: Alarm, at: pd.Timestamp, report: dict
 
 def _back(form: Form) -> str:
     """Return the page of ours that the form was on."""
-    path = form.optional("back", most=_LONGEST_PATH) or _PAGE
-    parts = urlsplit(path)
-    return path if path.startswith("/ui/") and not parts.scheme and not parts.netloc and "\\" not in path else _PAGE
+    return own_page(form.fields.get("back"), otherwise=_PAGE)

@@ -104,8 +104,9 @@ def _about(alarm: Alarm, orders: Sequence[Mapping[str, Any]]) -> FoundWork | Non
 
 
 def _outcomes(worker: "WorkerContext", since: pd.Timestamp) -> dict[tuple[str, pd.Timestamp], str]:
-    rows = outcome_rows(worker.predictor.log.commit.engine(), model_name=worker.watch.name, since=since)
-    rows = latest_outcomes(rows[(rows["unit"] == "episode")])
+    engine, now = worker.predictor.log.commit.engine(), worker.predictor.clock()
+    rows = outcome_rows(engine, model_name=worker.watch.name, known=now, since=since)
+    rows = latest_outcomes(rows[rows["unit"] == "episode"])
     rows = rows[rows["state"] != _PENDING]
     return dict(zip(zip(rows["asset"], rows["at"], strict=True), rows["state"], strict=True))
 

@@ -104,15 +104,15 @@ def line_chart(
 ) -> LineChart:
     """Draw values over ascending times; those outside of the frame and those that are NaN are left out."""
     shown = (times >= frame.start) & (times <= frame.end) & ~np.isnan(values)
-    at = ((times[shown] - frame.start) / (frame.end - frame.start)).to_numpy(dtype=np.float64)
+    at = np.asarray((times[shown] - frame.start) / (frame.end - frame.start), dtype=np.float64)
     values = values[shown.to_numpy()]
     reach = np.append(values, [] if limit is None else [limit])
     low, high = (float(reach.min()), float(reach.max())) if len(reach) else (0.0, 1.0)
-    top, middle, bottom = _axis(low, high, from_zero=from_zero)
+    top, middle, bottom = axis_values(low, high, from_zero=from_zero)
     scale = HEIGHT / (top - bottom)
     return LineChart(
         identifier,
-        _path(at, (top - values) * scale),
+        _path(at, np.asarray((top - values) * scale, dtype=np.float64)),
         None if limit is None else round((top - limit) * scale),
         _drawn(marks, spans, frame),
         (top, middle, bottom),
@@ -134,13 +134,14 @@ def _path(at: Floats, heights: Floats) -> str:
         return ""
     broken = np.cumsum(np.diff(at, prepend=at[0]) > max(_GAP * usual_step(at), 1e-9))
     kept = extremes(at, heights, COLUMNS)
-    x = np.rint(WIDTH * at[kept]).astype(int).tolist()
-    y = np.rint(heights[kept]).astype(int).tolist()
+    x, y = np.rint(WIDTH * at[kept]).astype(int), np.rint(heights[kept]).astype(int)
     begins = np.diff(broken[kept], prepend=-1) != 0
     alone = begins & np.append(begins[1:], True)
-    parts = zip(x, y, begins.tolist(), alone.tolist(), strict=True)
-    # A point between two gaps is a short stroke.
-    return "".join(f"{'M' if new else 'L'}{a} {b}{'h2' if single else ''}" for a, b, new, single in parts)
+    # A point between two gaps is a short stroke, to the left at the right edge.
+    strokes = np.where(alone, np.where(x == WIDTH, "h-2", "h2"), "").tolist()
+    letters = np.where(begins, "M", "L").tolist()
+    parts = zip(letters, x.tolist(), y.tolist(), strokes, strict=True)
+    return "".join(f"{letter}{across} {down}{stroke}" for letter, across, down, stroke in parts)
 
 
 def _drawn(marks: Sequence[Mark], spans: Sequence[Span], frame: TimeFrame) -> tuple[Drawn, ...]:
@@ -152,10 +153,10 @@ def _drawn(marks: Sequence[Mark], spans: Sequence[Span], frame: TimeFrame) -> tu
     )
 
 
-def _axis(low: float, high: float, *, from_zero: bool) -> tuple[float, float, float]:
+def axis_values(low: float, high: float, *, from_zero: bool) -> tuple[float, float, float]:
     """Return round values at the top, in the middle and at the bottom that hold a range.
 
-    >>> _axis(3.1, 9.2, from_zero=False), _axis(0.02, 0.4, from_zero=True)
+    >>> axis_values(3.1, 9.2, from_zero=False), axis_values(0.02, 0.4, from_zero=True)
     ((10.0, 5.0, 0.0), (0.4, 0.2, 0.0))
     """
     low = min(low, 0.0) if from_zero else low

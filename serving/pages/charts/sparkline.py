@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data_contracts.records.overview.fleet_predictions import courses
+from data_contracts.records.overview.fleet_predictions import highest_levels
 from serving.pages.fleet_state.risks import Risk
 
 if TYPE_CHECKING:
@@ -36,38 +36,20 @@ class Sparkline:
 
 def sparklines(worker: "WorkerContext", leading: Mapping[str, Risk], span: pd.Timedelta) -> dict[str, Sparkline]:
     """Draw the course of each machine's leading model over a span that ends with its newest prediction of any."""
-    numbered = {asset: risk for asset, risk in leading.items() if risk.level is not None}
-    if not numbered:
+    models = {asset: risk.model for asset, risk in leading.items() if risk.level is not None}
+    if not models:
         return {}
-    until = max(risk.as_of for risk in numbered.values())
-    rows = courses(worker.predictor.log.commit.engine(), list(numbered), since=until - span, until=until)
-    own = rows["model_name"] == rows["asset"].map({asset: risk.model for asset, risk in numbered.items()})
-    rows = rows[own & _has_number(rows)]
+    until = max(leading[asset].as_of for asset in models)
+    engine = worker.predictor.log.commit.engine()
+    rows = highest_levels(engine, list(models), since=until - span, until=until, parts=_COLUMNS)
     if rows.empty:
         return {}
-    column = (rows["as_of"] - (until - span)) / span * _COLUMNS
-    places = np.minimum(column.to_numpy(dtype=np.float64).astype(np.int64), _COLUMNS - 1)
-    highest = pd.Series(_levels(rows)).groupby([rows["asset"].to_numpy(), places]).max()
-    return {
-        str(asset): _draw(of["place"].to_numpy(), of["level"].to_numpy(dtype=np.float64))
-        for asset, of in highest.rename_axis(["asset", "place"]).rename("level").reset_index().groupby("asset")
-    }
-
-
-def _has_number(rows: pd.DataFrame) -> "pd.Series[bool]":
-    life = rows["remaining_life_h"].notna() & rows["threshold"].notna()
-    return rows["probability"].notna() | life
-
-
-def _levels(rows: pd.DataFrame) -> Floats:
-    """Return risks in thresholds, as `risks.risk_level` does for one."""
-    probability, life, threshold = (
-        rows[name].to_numpy(dtype=np.float64) for name in ("probability", "remaining_life_h", "threshold")
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        of_probability = np.where(threshold > 0, probability / threshold, probability)
-        levels = np.where(np.isnan(probability), threshold / np.maximum(life, 1e-3), of_probability)
-    return np.asarray(levels, dtype=np.float64)
+    own = rows[rows["model_name"] == rows["asset"].map(models)]
+    places = np.minimum(own["part"].to_numpy(dtype=np.int64), _COLUMNS - 1)
+    levels = own["level"].to_numpy(dtype=np.float64)
+    names, firsts = np.unique(own["asset"].to_numpy(dtype=object), return_index=True)
+    parts = zip(np.split(places, firsts[1:]), np.split(levels, firsts[1:]), strict=True)
+    return {name: _draw(*part) for name, part in zip(names.tolist(), parts, strict=True)}
 
 
 def _draw(places: npt.NDArray[np.int64], levels: Floats) -> Sparkline:

@@ -18,6 +18,9 @@ _FEWEST_ALIKE = 20
 _USUALLY_CONSTANT = 0.5
 
 
+QuietState = Literal["missing", "stale", "unchanged"]
+
+
 @dataclass(frozen=True)
 class SilentMachine:
     """A machine whose latest telemetry is too old."""
@@ -32,7 +35,7 @@ class QuietChannel:
 
     asset: str
     channel: str
-    state: Literal["missing", "stale", "unchanged"]
+    state: QuietState
     last: pd.Timestamp | None  # its last value within what was looked at
     readings: int  # rows of the machine, or values alike
     value: float | None  # that did not change
@@ -82,7 +85,11 @@ def _quiet(recent: pd.DataFrame, now: pd.Timestamp, limit: pd.Timedelta | None) 
     usual = alike.groupby(recent["channel"]).transform("mean") >= _USUALLY_CONSTANT
     missing = recent["values"] == 0
     stale = (now - recent["last"] > limit) & ~missing if limit is not None else missing & False
-    states = (("missing", missing), ("stale", stale), ("unchanged", alike & ~usual & ~stale))
+    states: tuple[tuple[QuietState, pd.Series[bool]], ...] = (
+        ("missing", missing),
+        ("stale", stale),
+        ("unchanged", alike & ~usual & ~stale),
+    )
     found = [
         QuietChannel(
             asset=row["asset"],

@@ -12,7 +12,7 @@ from serving.pages.fleet_state.statuses import STATUSES
 ALL: Final = "all"
 SIZES: Final = ("25", "100", "500", ALL)
 SORTS: Final = ("risk", "machine", "act")
-ALARMS: Final = ("open", "none")
+ALARMS: Final = ("open", "unacknowledged", "none")
 _DEFAULTS: Final = {"sort": SORTS[0], "size": SIZES[1], "page": "1"}
 _LONGEST, _MOST_DIGITS = 255, 6
 

@@ -87,7 +87,8 @@ def fleet_view(worker: "WorkerContext", query: Mapping[str, str]) -> FleetView:
     shown = shown_time(worker, query)
     chosen = read_filter(query, shown.query)
     machines, models = read_machines(worker, shown)
-    kept = sorted((one for one in machines if _takes(chosen, one)), key=_ORDERS[chosen.sort])
+    taken = [one for one in machines if _takes(chosen, one)] if chosen.is_narrow else machines
+    kept = sorted(taken, key=_ORDERS[chosen.sort])
     size = max(len(kept), 1) if chosen.size == ALL else int(chosen.size)
     pages = max(-(-len(kept) // size), 1)
     first = (min(chosen.page, pages) - 1) * size
@@ -115,15 +116,18 @@ def read_machines(worker: "WorkerContext", shown: ShownTime) -> tuple[list[Machi
     for asset in risks:  # of machines that are recorded no more
         places.setdefault(asset, Place(asset, asset, None, None, None))
     state = statuses(worker, places.values(), shown)
-    longest = max((risk.closes - risk.as_of for each in risks.values() for risk in each), default=_NO_TIME)
+    # Of equal predictions' times there is one object, so that few are subtracted.
+    claims = {(id(risk.closes), id(risk.as_of)): risk for each in risks.values() for risk in each}
+    longest = max((risk.closes - risk.as_of for risk in claims.values()), default=_NO_TIME)
     presents = {asset: status.at for asset, status in state.items()}
     names = [model.name for model in models]
     alarms = open_alarms(worker, names, presents, longest, shown)
     machines = []
     for asset, place in places.items():
-        ranked = sorted((risk.rank(presents[asset]), risk) for risk in risks.get(asset, ()))
-        own = _to_act_on(alarms.get(asset, ()), state[asset])
-        machines.append(Machine(place, state[asset], tuple(risk for _, risk in ranked), own))
+        own, ranked = _to_act_on(alarms.get(asset, ()), state[asset]), risks.get(asset, ())
+        if len(ranked) > 1:
+            ranked = tuple(risk for _, risk in sorted((one.rank(presents[asset]), one) for one in ranked))
+        machines.append(Machine(place, state[asset], ranked, own))
     return machines, names
 
 
@@ -140,9 +144,15 @@ def _takes(chosen: FleetFilter, machine: Machine) -> bool:
         and (not chosen.line or place.line == chosen.line)
         and (not chosen.model or any(risk.model == chosen.model for risk in machine.risks))
         and (not chosen.status or machine.status.code == chosen.status)
-        and (not chosen.alarm or bool(machine.alarms) == (chosen.alarm == "open"))
+        and (not chosen.alarm or _has_alarm(chosen.alarm, machine.alarms))
         and (not chosen.q or any(chosen.q.casefold() in word.casefold() for word in words if word))
     )
+
+
+def _has_alarm(wanted: str, alarms: Sequence[Alarm]) -> bool:
+    if wanted == "unacknowledged":
+        return any(alarm.acknowledged is None for alarm in alarms)
+    return bool(alarms) == (wanted == "open")
 
 
 def _by_risk(machine: Machine) -> _Key:

@@ -1,12 +1,14 @@
 """The alarms that are open: alerts whose claim is not over, merged as the ledger of outcomes merges them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from data_contracts.records.alarm_marks.mark_records import ACKNOWLEDGE, SILENCE, AlarmMark
+from data_contracts.records.alarm_marks.marks import marks_of
 from data_contracts.records.overview.fleet_predictions import recent_alerts
 from models.artifact.announcement import announcement_terms
 from models.outcomes.episodes import Terms, episode_starts
@@ -34,6 +36,8 @@ class Alarm:
     closes: pd.Timestamp
     held_back: bool  # nobody is to act on it
     prediction_id: str  # of the last alert
+    acknowledged: AlarmMark | None = None
+    silenced: AlarmMark | None = None
 
 
 def open_alarms(
@@ -49,10 +53,11 @@ def open_alarms(
     if not models:
         return {}
     engine = worker.predictor.log.commit.engine()
-    latest = max((*presents.values(), shown.at)) if shown.live else shown.at
-    earliest = min((*presents.values(), shown.at))
-    since = earliest - longest_claim - _LONGEST_RUN
-    alerts = recent_alerts(engine, models, since=since, until=latest, asset=asset)
+    # Where times count cycles each machine has a present of its own.
+    latest, earliest = max((*presents.values(), shown.at)), min((*presents.values(), shown.at))
+    last_since = earliest - max(longest_claim, _USUAL_GAP)
+    since = last_since - _LONGEST_RUN
+    alerts = recent_alerts(engine, models, since=since, last_since=last_since, until=latest, asset=asset)
     renewed = renewal_times(worker, shown)
     found: dict[str, list[Alarm]] = {}
     for model, rows in alerts.groupby("model_name", sort=False):
@@ -61,7 +66,14 @@ def open_alarms(
             over = alarm.asset in renewed and alarm.last_alert <= renewed[alarm.asset]
             if alarm.closes > present and not over:
                 found.setdefault(alarm.asset, []).append(alarm)
-    return {name: tuple(sorted(alarms, key=lambda each: each.closes)) for name, alarms in found.items()}
+    marks: dict[str, list[AlarmMark]] = {}
+    for mark in marks_of(engine, sorted(found)) if found else ():
+        if mark.holds(shown.at):
+            marks.setdefault(mark.asset, []).append(mark)
+    return {
+        name: tuple(sorted((_marked(each, marks.get(name, ())) for each in alarms), key=lambda each: each.closes))
+        for name, alarms in found.items()
+    }
 
 
 def past_alarms(worker: "WorkerContext", model: str, alerts: pd.DataFrame) -> list[Alarm]:
@@ -99,6 +111,16 @@ def _alarms(worker: "WorkerContext", model: str, alerts: pd.DataFrame, *, last_o
             held_back=bool(columns["held_back"][place]),
             prediction_id=columns["prediction_id"][place],
         )
+
+
+def _marked(alarm: Alarm, marks: Sequence[AlarmMark]) -> Alarm:
+    """Return an alarm with those of its machine's marks that hold for it: a silence holds for later alarms too."""
+    begun = [mark for mark in marks if mark.model_name == alarm.model and mark.began <= alarm.last_alert]
+    seen = [mark for mark in begun if mark.kind == ACKNOWLEDGE and mark.began >= alarm.opened]
+    silent = [mark for mark in begun if mark.kind == SILENCE]
+    if not seen and not silent:
+        return alarm
+    return replace(alarm, acknowledged=seen[-1] if seen else None, silenced=silent[-1] if silent else None)
 
 
 def _gap(worker: "WorkerContext", model: str) -> pd.Timedelta:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -92,24 +92,28 @@ def newest_risks(
 
 def risks_of(frame: pd.DataFrame) -> Iterator[tuple[str, Risk]]:
     """Return the asset and the risk of each of some predictions, with the column `held_back`."""
-    for row in frame.to_dict("records") if len(frame) else ():
-        opens = row["as_of"] + pd.Timedelta(seconds=row["lead_s"])
-        yield (
-            row["asset"],
-            Risk(
-                prediction_id=row["prediction_id"],
-                model=row["model_name"],
-                version=int(row["model_version"]),
-                as_of=row["as_of"],
-                opens=opens,
-                closes=opens + pd.Timedelta(seconds=row["horizon_s"]),
-                probability=_none(row["probability"]),
-                remaining_life_h=_none(row["remaining_life_h"]),
-                threshold=_none(row["threshold"]),
-                alert=bool(row["alert"]),
-                held_back=bool(row["held_back"]),
-            ),
-        )
+    if frame.empty:
+        return
+    # Column by column: times added one by one take ten times as long.
+    opens = frame["as_of"] + pd.to_timedelta(frame["lead_s"], unit="s").dt.as_unit("us")
+    closes = opens + pd.to_timedelta(frame["horizon_s"], unit="s").dt.as_unit("us")
+    numbers = frame[["probability", "remaining_life_h", "threshold"]]
+    columns = [
+        *(frame[name].to_numpy(dtype=object).tolist() for name in ("asset", "prediction_id", "model_name")),
+        frame["model_version"].tolist(),
+        *map(_shared, (frame["as_of"], opens, closes)),
+        *(numbers[name].astype(object).where(numbers[name].notna(), None).tolist() for name in numbers),
+        *(frame[name].tolist() for name in ("alert", "held_back")),
+    ]
+    for asset, *values in zip(*columns, strict=True):
+        yield asset, Risk(*values)
+
+
+def _shared(times: "pd.Series[pd.Timestamp]") -> list[pd.Timestamp]:
+    """Return times as objects, equal ones as one: a run has one cut-off, and objects take long to make."""
+    codes, different = pd.factorize(times)
+    objects = different.tolist()
+    return [objects[code] for code in codes.tolist()]
 
 
 def _of_other_models(
@@ -132,7 +136,3 @@ def _of_other_models(
 def _type(places: Mapping[str, Place], asset: str) -> str | None:
     place = places.get(asset)
     return None if place is None else place.asset_type
-
-
-def _none(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)

@@ -57,6 +57,7 @@ def _of_type(worker: "WorkerContext", asset_type: str, assets: list[str], shown:
     at = {asset: known[asset] + (clock.cycle or NO_TIME) if own and asset in known else shown.at for asset in assets}
     absent = stored.asset_states(asset_type).reasons(at, terms)
     limit = None if clock.cycle is not None else stored.longest_age(asset_type, worker.settings.stale_after)
+    stale_before = None if limit is None else shown.at - limit
     found = {}
     for asset in assets:
         last, reason = readings.get(asset), absent.get(asset)
@@ -65,7 +66,7 @@ def _of_type(worker: "WorkerContext", asset_type: str, assets: list[str], shown:
             code = _CODES[reason.code]
         elif last is None or reason is not None:
             code = "no_telemetry"
-        elif limit is not None and at[asset] - last > limit:
+        elif stale_before is not None and last < stale_before:
             code = "stale"
         found[asset] = Status(code, at[asset], last, None if reason is None else reason.words, clock)
     return found

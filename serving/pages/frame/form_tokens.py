@@ -39,7 +39,7 @@ def check_form_token(token: str) -> None:
     if not context.form_secret or not hmac.compare_digest(
         token_of(context.form_secret, context.caller).encode(), token.encode()
     ):
-        found = "a form that was not opened by its sender, or before he signed in"
+        found = "a form that was not opened by its sender, or before signing in"
         raise ApiError(FORBIDDEN, None, found, "one with a token of this session", "Open the page again, and send it")
 
 

@@ -1,6 +1,7 @@
 """Times, spans, numbers and amounts as people at the plant write them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -12,7 +13,7 @@ _HOURS_A_DAY, _MINUTES_AN_HOUR = 24, 60
 _LONGEST_IN_HOURS = 48
 _FIGURES, _MOST_DECIMALS = 4, 9
 _THOUSANDS = {"en": str.maketrans("", ""), "de": str.maketrans(",.", ".,")}
-_DATE = {"en": "{:%Y-%m-%d}", "de": "{:%d.%m.%Y}"}
+_DATE = {"en": "%Y-%m-%d", "de": "%d.%m.%Y"}
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,15 @@ class Formats:
 
     language: Language = "en"
     zone: str = "UTC"
-    currency: str = "EUR"
+    currency: str = ""
 
     def instant(self, at: pd.Timestamp | None) -> str:
         """Write an instant in the plant's time, to the minute."""
-        return NOTHING if at is None or pd.isna(at) else f"{self.date(at)} {self._local(at):%H:%M}"
+        return NOTHING if at is None or pd.isna(at) else _written(at, self.zone, f"{_DATE[self.language]} %H:%M")
 
     def date(self, at: pd.Timestamp | None) -> str:
         """Write the day of an instant in the plant's time."""
-        return NOTHING if at is None or pd.isna(at) else _DATE[self.language].format(self._local(at))
+        return NOTHING if at is None or pd.isna(at) else _written(at, self.zone, _DATE[self.language])
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """Write a number with so many decimals."""
@@ -53,7 +54,7 @@ class Formats:
 
     def amount(self, value: float | None) -> str:
         """Write an amount of money."""
-        return NOTHING if value is None or pd.isna(value) else f"{self.number(value)} {self.currency}"
+        return NOTHING if value is None or pd.isna(value) else f"{self.number(value)} {self.currency}".strip()
 
     def span(self, span: pd.Timedelta | None) -> str:
         """Write a span in minutes, hours or days, whichever is read best; a negative one as it is."""
@@ -67,5 +68,8 @@ class Formats:
             return text(self.language, "frame.hours", n=self.number(hours))
         return text(self.language, "frame.days", n=self.number(hours / _HOURS_A_DAY))
 
-    def _local(self, at: pd.Timestamp) -> pd.Timestamp:
-        return at.tz_convert(ZoneInfo(self.zone))
+
+@lru_cache(maxsize=4_096)
+def _written(at: pd.Timestamp, zone: str, form: str) -> str:
+    """Write a time; the rows of a table share most of theirs."""
+    return at.tz_convert(ZoneInfo(zone)).strftime(form)

@@ -1,5 +1,6 @@
 """Forms: what a page sends, read and checked in one place."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -31,8 +32,11 @@ class Form:
     def optional(self, name: str, *, most: int = 1_000) -> str | None:
         """Return a text, or None if it is empty; ApiError 422 if it is too long or no text."""
         value = self.fields.get(name, "").strip()
-        if len(value) > most or not value.replace("\r", "").replace("\n", "").replace("\t", "").isprintable():
-            raise unprocessable(name, f"{len(value)} characters", f"at most {most} printable characters")
+        if len(value) > most:
+            raise unprocessable(name, f"{len(value)} characters", f"at most {most}")
+        # Anything else may be in a note that somebody pastes: spaces that do not break, joined emojis.
+        if any(unicodedata.category(letter) == "Cc" and letter not in "\r\n\t" for letter in value):
+            raise unprocessable(name, "control characters", "a text")
         return value or None
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
@@ -46,7 +50,7 @@ class Form:
 async def read_form(request: Request) -> Form:
     """Read a form that one of our own pages sent; ApiError 403 if another page did, 413 or 415 for what is no form.
 
-    Told by where the browser says that it comes from, and by the token that only our page can have put into it.
+    Recognised by where the browser says that it comes from, and by the token that only our page can have put into it.
     """
     check_own_page(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:

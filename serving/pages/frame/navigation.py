@@ -6,6 +6,9 @@ ENTRIES: Final[tuple[tuple[str, str], ...]] = (
     ("/ui/fleet", "fleet.title"),
     ("/ui/alarms", "alarms.title"),
     ("/ui/worklist", "worklist.title"),
+    ("/ui/parts", "parts.title"),
+    ("/ui/value", "value.title"),
+    ("/ui/what-if", "what_if.title"),
     ("/ui/models", "models.title"),
     ("/ui/data", "data.title"),
 )

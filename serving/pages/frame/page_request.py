@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from starlette.requests import Request
 
@@ -35,11 +34,11 @@ class PageRequest:
     def notice(self) -> str | None:
         """Return what the request before this one did, in words; None for none, or words that are not ours."""
         key = self.query.get("notice", "")
-        return partial(self.text, key)() if key in catalogue() else None
+        return self.text(key) if key in catalogue() else None
 
 
-def read_page_request(request: Request, settings: Settings) -> PageRequest:
-    """Read a request for a page."""
+def read_page_request(request: Request, settings: Settings, currency: str = "") -> PageRequest:
+    """Read a request for a page, which shows amounts in a currency."""
     accepted = request.headers.get("accept-language", "")
     language = preferred_language(accepted) if settings.language == "auto" else settings.language
     return PageRequest(
@@ -48,6 +47,6 @@ def read_page_request(request: Request, settings: Settings) -> PageRequest:
         parameters=dict(request.path_params),
         query=dict(request.query_params),
         viewer=current_viewer(),
-        formats=Formats(language, settings.time_zone, settings.currency),
+        formats=Formats(language, settings.time_zone, currency),
         sign_out_path=settings.sign_out_path,
     )

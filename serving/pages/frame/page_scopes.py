@@ -7,10 +7,19 @@ from typing import Final
 from data_contracts.records.tokens import SCOPES
 from serving.http.errors import FORBIDDEN, ApiError
 
-_FIELD = re.compile(r"\{[^}]*\}")
+_FIELD, _FILE = re.compile(r"\{[^}]*\}"), re.compile(r"\.(csv|ics)$")
 ANYBODY: Final[tuple[str, ...]] = ()
+_READERS: Final = ("predict", "report")
 _PAGES: Final = {
     "/ui": SCOPES,
+    "/ui/alarms": _READERS,
+    "/ui/worklist": ("predict",),
+    "/ui/parts": _READERS,
+    "/ui/value": _READERS,
+    "/ui/what-if": _READERS,
+    "/ui/models": _READERS,
+    "/ui/models/promote": ("admin",),
+    "/ui/models/rollback": ("admin",),
     "/ui/data": ("report",),
     "/ui/sign-in": ANYBODY,
 }
@@ -18,16 +27,9 @@ _FORMS: Final = {
     "/ui/sign-in": ANYBODY,
     "/ui/sign-out": ANYBODY,
     "/ui/alarms": ("report",),
-    "/ui/findings": ("report",),
-    "/ui/machines/{}/findings": ("report",),
-    "/ui/machines/{}/overrides": ("override",),
-    "/ui/worklist": ("predict",),
-    "/ui/what-if": ("predict",),
-    "/ui/parts": ("report",),
     "/ui/models": ("admin",),
-    "/ui/data": ("admin",),
 }
-"""By the beginning of the path, whose fields are written ``{}``; what is not here needs the scope admin."""
+"""By the beginning of the path, whose fields are written ``{}``; a form that is not here needs the scope admin."""
 
 
 class MissingScopeError(ApiError):
@@ -42,8 +44,8 @@ class MissingScopeError(ApiError):
 def page_scopes(path: str) -> tuple[str, ...]:
     """Return the scopes of which a viewer needs one to open the page of a route; empty if none is needed.
 
-    >>> page_scopes("/ui/data")
-    ('report',)
+    >>> page_scopes("/ui/data"), page_scopes("/ui/worklist.csv")
+    (('report',), ('predict',))
     """
     return _scopes(_PAGES, path)
 
@@ -51,8 +53,8 @@ def page_scopes(path: str) -> tuple[str, ...]:
 def form_scopes(path: str) -> tuple[str, ...]:
     """Return the scopes of which a viewer needs one to send a form to a route; empty if none is needed.
 
-    >>> form_scopes("/ui/machines/{asset:path}/overrides"), form_scopes("/ui/unlisted")
-    (('override',), ('admin',))
+    >>> form_scopes("/ui/alarms/silence"), form_scopes("/ui/unlisted")
+    (('report',), ('admin',))
     """
     return _scopes(_FORMS, path)
 
@@ -68,7 +70,7 @@ def _scopes(table: Mapping[str, tuple[str, ...]], path: str) -> tuple[str, ...]:
 
 
 def _longest(table: Mapping[str, tuple[str, ...]], path: str) -> tuple[str, ...] | None:
-    """Return what a table says of the longest beginning of a path; None if of none."""
-    parts = _FIELD.sub("{}", path).split("/")
+    """Return what a table says of the longest beginning of a path, a file's being its page's; None if of none."""
+    parts = _FILE.sub("", _FIELD.sub("{}", path)).split("/")
     beginnings = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((table[each] for each in beginnings if each in table), None)

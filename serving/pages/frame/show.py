@@ -102,7 +102,7 @@ def form_route(path: str, worker: Worker, act: Act, *, action: str | None = None
 def _answer(request: Request, worker: Worker, gather: Gather, needed: tuple[str, ...]) -> Response:
     try:
         at = worker()
-        asked = read_page_request(request, at.settings)
+        asked = read_page_request(request, at.settings, at.costs.currency)
         if needed and not asked.viewer.may(*needed):
             raise MissingScopeError(needed)
         found = gather(at, asked)

@@ -1,4 +1,4 @@
-"""Who looks at a page, and what he may do there."""
+"""Who looks at a page, and what that person may do there."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -9,6 +9,7 @@ import pandas as pd
 from data_contracts.records.answer_records import Answer, find_answers
 from data_contracts.records.overview.fleet_predictions import answering_models, newest_of_asset, recent_alerts
 from serving.http.errors import NOT_FOUND, ApiError
+from serving.pages.alarms.rows import AlarmRow, alarm_rows
 from serving.pages.charts.line_chart import Span, TimeFrame
 from serving.pages.fleet_state.alarms import Alarm, open_alarms, past_alarms
 from serving.pages.fleet_state.drivers import DriverShown, Explained, explain
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _LONGEST_WINDOW = pd.Timedelta(days=60)
 _NO_TIME = pd.Timedelta(0)
+# For so long after its claim a finding on an alarm is asked for here.
+_ASKED_FOR = pd.Timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class MachineView:
     explained: Mapping[str, Explained]  # by model
     abstention: Answer | None  # the last answer, where no prediction holds
     alarms: tuple[Alarm, ...]  # to act on, the most urgent first
+    alarm_rows: tuple[AlarmRow, ...]  # to enter findings on, the latest first
     courses: tuple[Course, ...]
     trends: tuple[Trend, ...]
     channels: tuple[str, ...]
@@ -98,6 +102,7 @@ def machine_view(worker: "WorkerContext", asset: str, query: Mapping[str, str]) 
         explained=explained,
         abstention=_abstention(worker, asset, risks, status, shown),
         alarms=tuple(alarm for alarm in current if not alarm.held_back and status.code != "retired"),
+        alarm_rows=_alarm_rows(worker, asset, shown),
         courses=risk_courses(worker, asset, risks, past, marks, TimeFrame(status.at - chosen.span, status.at)),
         trends=sensor_trends(readings, drivers, chosen.channel, frame, marks, _spans(past, risks, window)),
         channels=readings.channels,
@@ -106,6 +111,13 @@ def machine_view(worker: "WorkerContext", asset: str, query: Mapping[str, str]) 
         unknown=not_known(worker, asset, risks[0] if risks else None, _content(explained, risks), readings),
         twin=twin_table(worker, asset, status, shown),
     )
+
+
+def _alarm_rows(worker: "WorkerContext", asset: str, shown: ShownTime) -> tuple[AlarmRow, ...]:
+    """Return the alarms that findings are asked for; none where the past is shown, or no model answers."""
+    if not shown.live or worker.watch.current is None:
+        return ()
+    return tuple(alarm_rows(worker, since=shown.at - _ASKED_FOR, asset=asset))
 
 
 def _place(worker: "WorkerContext", asset: str, shown: ShownTime) -> Place:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from data_contracts.streams.stream_gaps import read_gaps
+from data_contracts.streams.stream_gaps import TABLE, read_gaps
+from data_contracts.tables import tables
 from serving.pages.fleet_state.risks import Risk
 from serving.pages.machine.readings import Readings
 
@@ -76,6 +77,8 @@ def _gaps(
 
 
 def _lost(worker: "WorkerContext", asset: str, since: pd.Timestamp, until: pd.Timestamp) -> int:
+    if tables.latest_version(worker.workspace, TABLE) is None:
+        return 0  # nothing streams
     gaps = read_gaps(worker.workspace, assets=[asset])
     gaps = gaps[gaps["kind"].isin(_NEVER_CAME) & (gaps["event_time"] <= until) & (gaps["event_time"] > since)]
     return int((gaps["to_sequence"] - gaps["from_sequence"] + 1).sum()) if len(gaps) else 0

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.records.asset_records import answers_of
-from data_contracts.records.overview.fleet_predictions import courses
+from data_contracts.records.overview.fleet_predictions import course_of
 from serving.pages.charts.line_chart import LineChart, Mark, Span, TimeFrame, line_chart
 from serving.pages.fleet_state.alarms import Alarm
 from serving.pages.fleet_state.risks import Risk
@@ -46,7 +46,7 @@ def risk_courses(
 ) -> tuple[Course, ...]:
     """Draw the course of each model that has a number for a machine, in the order of the risks."""
     engine = worker.predictor.log.commit.engine()
-    rows = courses(engine, [asset], since=frame.start, until=frame.end)
+    rows = course_of(engine, asset, since=frame.start, until=frame.end)
     found = []
     for number, risk in enumerate(risks):
         own = rows[rows["model_name"] == risk.model]

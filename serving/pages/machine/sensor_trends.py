@@ -66,10 +66,21 @@ def sensor_trends(
 
 def _table(times: "pd.Series[pd.Timestamp]", values: Floats, frame: TimeFrame) -> tuple[TrendRow, ...]:
     kept = ~np.isnan(values) & (times >= frame.start).to_numpy()
+    shown = values[kept]
+    if not len(shown):
+        return ()
     width = (frame.end - frame.start) / _ROWS
     place = np.minimum(((times[kept] - frame.start) / width).to_numpy().astype(np.int64), _ROWS - 1)
-    of = pd.Series(values[kept]).groupby(place).agg(["min", "mean", "max", "size"])
+    # The times ascend, so each part is a slice.
+    first = np.flatnonzero(np.diff(place, prepend=-1))
+    sizes = np.diff(first, append=len(shown))
+    figures = (
+        np.minimum.reduceat(shown, first),
+        np.add.reduceat(shown, first) / sizes,
+        np.maximum.reduceat(shown, first),
+    )
+    columns = (place[first].tolist(), *(of.tolist() for of in figures), sizes.tolist())
     return tuple(
-        TrendRow(frame.start + int(number) * width, float(low), float(mean), float(high), int(size))
-        for number, low, mean, high, size in of.itertuples()
+        TrendRow(frame.start + number * width, low, mean, high, size)
+        for number, low, mean, high, size in zip(*columns, strict=True)
     )

@@ -21,7 +21,7 @@ _PAGE = "/ui/models"
 
 def promote(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
     """Make a version the champion, if the champion is still the one that the viewer saw."""
-    check_changeable(asked)
+    check_changeable()
     version, reason, seen = version_in(form.text("version")), form.text("reason"), form.optional("champion")
     workspace, name, now = worker.workspace, worker.watch.name, worker.predictor.clock()
     try:
@@ -44,7 +44,7 @@ def promote(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
 
 def rollback(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
     """Make the champion before the present one the champion again, if that is still the one that the viewer saw."""
-    check_changeable(asked)
+    check_changeable()
     reason, seen = form.text("reason"), version_in(form.text("champion"))
     workspace = worker.workspace
     try:

@@ -13,7 +13,6 @@ from models.registry.registry import CHAMPION, Registry
 from serving.deployment.bundled_model import find_bundled_model
 from serving.http.errors import NOT_FOUND, ApiError, unprocessable
 from serving.pages.frame.page_request import PageRequest
-from serving.pages.frame.permissions import require
 from serving.pages.frame.show import Page
 from serving.pages.models.verdict import Verdict, verdict_of
 
@@ -99,7 +98,6 @@ class ConfirmView:
 
 def show_models(worker: "WorkerContext", asked: PageRequest) -> Page:
     """Gather the page."""
-    require(asked.viewer, "predict", "report")
     name, champion, bundled = worker.watch.name, worker.watch.current, find_bundled_model() is not None
     engine = worker.predictor.log.commit.engine()
     ledger, decided = promotions(engine, model_name=name), decisions(engine, model_name=name)
@@ -119,7 +117,7 @@ def show_models(worker: "WorkerContext", asked: PageRequest) -> Page:
             shadow=ShadowView(shadow.challengers, dict(shadow.rejected), shadow.scored, shadow.failed),
             versions=() if bundled else _versions(worker, name, version),
             rollback_to=previous_champion(ledger),
-            changeable=not bundled and asked.viewer.may("admin"),
+            changeable=not bundled and asked.viewer.may_send("/ui/models/promote"),
             bundled=bundled,
         ),
     )
@@ -127,7 +125,7 @@ def show_models(worker: "WorkerContext", asked: PageRequest) -> Page:
 
 def confirm_promotion(worker: "WorkerContext", asked: PageRequest) -> Page:
     """Ask before a version is made the champion."""
-    check_changeable(asked)
+    check_changeable()
     name, version = worker.watch.name, version_in(asked.query.get("version", ""))
     registry = Registry(worker.workspace)
     if version not in [entry["version"] for entry in registry.versions(name)]:
@@ -138,9 +136,9 @@ def confirm_promotion(worker: "WorkerContext", asked: PageRequest) -> Page:
     return Page("models_confirm", ConfirmView("promote", name, champion, version))
 
 
-def confirm_rollback(worker: "WorkerContext", asked: PageRequest) -> Page:
+def confirm_rollback(worker: "WorkerContext", _asked: PageRequest) -> Page:
     """Ask before the champion before the present one is made the champion again."""
-    check_changeable(asked)
+    check_changeable()
     name = worker.watch.name
     previous = previous_champion(promotions(worker.predictor.log.commit.engine(), model_name=name))
     if previous is None:
@@ -150,9 +148,8 @@ def confirm_rollback(worker: "WorkerContext", asked: PageRequest) -> Page:
     return Page("models_confirm", ConfirmView("rollback", name, Registry(worker.workspace).champion(name), previous))
 
 
-def check_changeable(asked: PageRequest) -> None:
-    """Refuse whoever may not change the champion (ApiError 403), and an endpoint that was packed with one (422)."""
-    require(asked.viewer, "admin")
+def check_changeable() -> None:
+    """Refuse to change the champion of an endpoint that was packed with one: ApiError 422."""
     if find_bundled_model() is not None:
         remedy = "Promote it in the workspace that the endpoint was built from, and build it again"
         raise unprocessable(None, "an endpoint that was packed with its model", "one with a registry", remedy)

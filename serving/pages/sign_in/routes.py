@@ -66,7 +66,7 @@ def _show(request: Request, settings: Settings) -> Response:
     html = render(Page("sign_in", SignInView(wanted)), read_page_request(request, settings))
     headers = dict(HEADERS)
     if request.headers.get("sec-fetch-site") in _FROM_ELSEWHERE:
-        # Who follows a link in a mail comes from another site, and without the cookie of his session (SameSite=Strict,
+        # Who follows a link in a mail comes from another site, and without the session's cookie (SameSite=Strict,
         # RFC 6265bis, section 8.8.2). Asked for by this page, the same address is asked for with it.
         headers["Refresh"] = f"0; url={request.scope.get('root_path', '')}{SIGN_IN}?{urlencode({'next': wanted})}"
     return HTMLResponse(html, headers=headers)

@@ -4,12 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
-
-import pandas as pd
 
 from models.scheduling.plan_terms import costs_by
-from serving.http.errors import unprocessable
+from serving.pages.frame.local_times import read_local
 from serving.schemas.instants import format_instant
 from serving.schemas.planning_requests import WorklistRequest
 from serving.schemas.request_bodies import parse_body
@@ -19,14 +16,13 @@ if TYPE_CHECKING:
 
 _WHOLE, _DECIMAL = re.compile(r"-?\d{1,18}", re.ASCII), re.compile(r"-?\d{1,18}[.,]\d{1,18}", re.ASCII)
 _COSTS = ("planned", "failure", "downtime_per_hour", "unplanned_hours", "planned_downtime_per_hour")
-_HOUR = pd.Timedelta(hours=1)
 ALERTS, ALL = "alerts", "all"
 
 
 def plan_request(worker: "WorkerContext", query: Mapping[str, str], zone: str) -> WorklistRequest:
     """Read a form; what it leaves out is the workspace's setting. An empty capacity is none."""
     usual = worker.planning
-    costs = costs_by(usual, worker.champion().artifact.trained)
+    costs = costs_by(worker.costs, worker.champion().artifact.trained)
     body: dict[str, Any] = {
         "days": _value(query, "days", usual.days),
         "crews": {
@@ -39,7 +35,7 @@ def plan_request(worker: "WorkerContext", query: Mapping[str, str], zone: str) -
         "failures_per_hour_after_repair": usual.failures_per_hour_after_repair,
     }
     if start := query.get("start", "").strip():
-        body["start"] = format_instant(_local(start, zone))
+        body["start"] = format_instant(read_local("start", start, zone))
     # The very rules of requests that programs send.
     return parse_body(json.dumps(body).encode(), WorklistRequest)
 
@@ -60,10 +56,3 @@ def _number(text: str) -> float | str:
         return int(text)
     # What is no number is refused with the name of its field.
     return float(text.replace(",", ".")) if _DECIMAL.fullmatch(text) else text[:80]
-
-
-def _local(text: str, zone: str) -> pd.Timestamp:
-    try:
-        return pd.Timestamp(text).tz_localize(ZoneInfo(zone), ambiguous=True, nonexistent=_HOUR)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise unprocessable("start", repr(text[:80]), "a time such as 2026-01-05T06:00") from error

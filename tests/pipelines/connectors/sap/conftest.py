@@ -105,7 +105,10 @@ def run(workspace: Workspace, write_channel: WriteChannel) -> Deliver:  # noqa: 
     def deliver_at(now: pd.Timestamp) -> DeliverResult:
         records, channel = open_records(workspace.records_url), read_channel(workspace.root, "sap")
         assert channel.sap is not None
-        with open_sap(channel.sap, workspace.root, records, "sap", check=lambda: None, clock=lambda: now) as target:
+        endpoint = "https://forewarn.plant.example"
+        with open_sap(
+            channel.sap, workspace.root, records, "sap", endpoint, check=lambda: None, clock=lambda: now
+        ) as target:
             kinds = channel.kinds_of(KINDS)
             return deliver(records, "sap", channel, target, kinds, clock=lambda: now, stopping=StopFlag())
 

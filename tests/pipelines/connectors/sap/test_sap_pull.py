@@ -172,7 +172,7 @@ def test_what_comes_back_moves_the_ledger_as_the_same_facts_by_file_do(
         stored = [
             last_corrections(tables.read(each, name), key).reset_index(drop=True) for each in (workspace, by_file)
         ]
-        columns = [column.name for column in load_contract(name).columns if column.name != "downtime_hours"]
+        columns = [column.name for column in load_contract(name).columns]
         pd.testing.assert_frame_equal(stored[0][columns], stored[1][columns])
     outcome = ledger(workspace, T + 30 * DAY)
     pd.testing.assert_frame_equal(outcome, ledger(by_file, T + 30 * DAY))
@@ -212,7 +212,8 @@ def test_codes_that_nobody_explained_are_named_and_corrected_once_they_are(
     assert (first.without_mode, first.other_objects, first.other_zones) == (1, {"PUMP-9": 1}, {"EST": 1})
     assert (first.tables["failures"].accepted, first.tables["work_orders"].accepted) == (1, 1)
     assert first.tables["work_orders"].quarantined == 1
-    assert tables.read(workspace, "failures")["mode"].tolist() == ["unknown"]
+    (failure,) = tables.read(workspace, "failures").to_dict("records")
+    assert (failure["mode"], failure["downtime_hours"]) == ("unknown", 1.5)
     assert any("damage BEAR/0099" in sentence for sentence in first.sentences())
     (workspace.root / "codes.csv").write_text(f"{CODES},BEAR,0099,OHE,,\n,WEAR,0001,,,\n")
     assert pull(workspace, T + 2 * DAY).tables["failures"].accepted == 1, "within the overlap"

@@ -1,0 +1,1 @@
+"""Spare parts: what to order now, and why."""

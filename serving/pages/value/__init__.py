@@ -1,0 +1,1 @@
+"""What acting on alarms has avoided: the ledger, its chart and its file."""

@@ -1,0 +1,1 @@
+"""What if: comparisons with what is done today that were computed, and how to ask for another."""
