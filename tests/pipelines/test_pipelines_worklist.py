@@ -18,6 +18,7 @@ from data_contracts.tables import tables
 from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from pipelines.cli import main
+from pipelines.cli.arguments import answering_model
 from pipelines.jobs.score import score_fleet
 from serving.pages import all_routes
 from serving.routes.planning_routes import routes as planning_routes
@@ -123,6 +124,18 @@ def test_looking_at_the_plan_changes_nothing(plant: Any, worker: Any, client: ht
     costs = {"planned": 1000, "failure": 90000}
     assert program.post("/worklist", json={**asked, "costs": costs}).json()["lines"]
     assert stored()["predictions"] > before["predictions"]
+
+
+def test_the_model_that_answers_is_planned_by(plant: Any) -> None:
+    """Of several registered models the one that answers is planned by."""
+    import mlflow
+
+    from models.registry.mlflow_store import active_store
+
+    with active_store(plant.workspace.mlflow_uri):
+        mlflow.MlflowClient().create_registered_model("rival")
+    assert answering_model(plant.workspace, None) == "plant"
+    assert answering_model(plant.workspace, "rival") == "rival"
 
 
 def test_files_hold_the_plan(
