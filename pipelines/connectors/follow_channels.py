@@ -15,7 +15,6 @@ from data_contracts.table_events.follow_tables import add_table_events
 from data_contracts.workspace import Workspace
 from pipelines.connectors.channel_settings import channel_names, read_channel
 from pipelines.connectors.deliver import DeliverResult, Stop
-from pipelines.connectors.messages.addresses import Reached
 from pipelines.connectors.run_channels import OutboxRun, chosen_channels, deliver_by, present
 
 SUPERVISOR_VARIABLE = "FOREWARN_SUPERVISOR"
@@ -39,7 +38,6 @@ class _Following:
     workspace: Workspace
     stopping: Stop
     done: dict[str, DeliverResult] = field(default_factory=dict)
-    reached: dict[str, Reached] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)  # the last problem of each channel
 
     def __post_init__(self) -> None:
@@ -60,7 +58,7 @@ class _Following:
             channel = read_channel(self.workspace.root, name)
             if idle and not self._has_open(name, channel.kinds_of(KINDS)):
                 return
-            now = deliver_by(self.workspace, name, channel, self.reached.setdefault(name, {}), self.stopping)
+            now = deliver_by(self.workspace, name, channel, self.stopping)
         except ForewarnError as error:
             self.say(name, f"{name}: {error}")
             return

@@ -15,7 +15,7 @@ from data_contracts.records.outbox.outbox import Due, forget_settled, note_toget
 from data_contracts.records.outbox.outbox_records import DEAD, DELIVERED, RETRYING, SILENCED, Delivery
 from pipelines.connectors.channel_settings import Channel, MessageSection
 from pipelines.connectors.deliver import DeliverResult, Records, Stop, pause_after
-from pipelines.connectors.messages.addresses import Addresses, Reached, open_addresses
+from pipelines.connectors.messages.addresses import Addresses, open_addresses
 from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_length
 from pipelines.connectors.messages.wording import Wording, open_wording
 
@@ -31,9 +31,9 @@ class People:
     wording: Wording
 
 
-def open_people(section: MessageSection, root: Path, endpoint: str, reached: Reached) -> People:
+def open_people(section: MessageSection, root: Path, endpoint: str) -> People:
     """Read addresses and template; `endpoint` is the address of the pages that messages link to."""
-    return People(section, open_addresses(section, root, reached), open_wording(section, root, endpoint))
+    return People(section, open_addresses(section, root), open_wording(section, root, endpoint))
 
 
 def deliver_messages(
@@ -59,7 +59,7 @@ def deliver_messages(
     if waiting and (stopping.is_set() or _is_held(waiting, people.section, now)):
         done = DeliverResult(name, silenced=len(silenced), held=len(waiting))
     elif waiting:
-        problem = people.addresses.send(waiting, people.wording.write)
+        problem = people.addresses.send(records, name, waiting, people.wording.write)
         # Patience begins when it could be sent at all.
         patience = channel.give_up_after + quiet_length(people.section.quiet)
         paused = {due.number: now + pause_after(due.attempts, channel.longest_pause) for due in waiting}

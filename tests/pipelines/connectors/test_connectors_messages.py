@@ -14,13 +14,13 @@ from data_contracts.errors import UsageError
 from data_contracts.records.alarm_marks.marks import silence, withdraw
 from data_contracts.records.answer_records import AlarmTerms, add_predictions
 from data_contracts.records.outbox.event_kinds import DECISION_MADE, KINDS
-from data_contracts.records.outbox.outbox import add_events, outbox_frame
+from data_contracts.records.outbox.outbox import add_events, outbox_frame, replay_events
 from data_contracts.records.outbox.outbox_records import OutboxEvent
+from data_contracts.records.outbox.reached_addresses import reached_addresses
 from data_contracts.records.records import Prediction, open_records
 from data_contracts.workspace import Workspace, init_workspace
 from pipelines.connectors.channel_settings import FOLDER, read_channel
 from pipelines.connectors.deliver import DeliverResult
-from pipelines.connectors.messages.addresses import Reached
 from pipelines.connectors.messages.deliver_messages import deliver_messages, open_people
 from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_length
 from pipelines.terminal.stop_signals import StopFlag
@@ -70,10 +70,10 @@ def alarm(workspace: Workspace, asset: str, at: pd.Timestamp) -> sa.Engine:
     return records
 
 
-def run(workspace: Workspace, now: pd.Timestamp, reached: Reached | None = None) -> DeliverResult:
+def run(workspace: Workspace, now: pd.Timestamp) -> DeliverResult:
     channel = read_channel(workspace.root, "shift")
     assert channel.message is not None
-    people = open_people(channel.message, workspace.root, PAGES, {} if reached is None else reached)
+    people = open_people(channel.message, workspace.root, PAGES)
     kinds, records = channel.kinds_of(KINDS), open_records(workspace.records_url)
     return deliver_messages(records, "shift", channel, people, kinds, clock=lambda: now, stopping=StopFlag())
 
@@ -153,24 +153,42 @@ def test_a_silenced_alarm_is_a_message_to_nobody(workspace: Workspace, chat: Rec
 def test_mail_arrives_and_who_has_a_message_does_not_get_it_again(
     workspace: Workspace, chat: Receiver, mail: MailServer
 ) -> None:
-    """While the mail server takes nothing, chat has it once; then mail comes, with what was opened meanwhile."""
+    """While the mail server takes nothing, chat has it once, whoever delivers; mail comes with what was opened then."""
     write(workspace, "", f"json://127.0.0.1:{chat.port}/shift\n{mail.url('shift@plant.example')}\n")
-    reached: Reached = {}
     records = alarm(workspace, "m1", T)
     mail.refuses = True
-    failed = run(workspace, T + MINUTE, reached)
+    failed = run(workspace, T + MINUTE)
     assert (failed.retrying, failed.delivered) == (1, 0)
     assert failed.problem.startswith("line 2 (E-Mail")
     alarm(workspace, "m2", T + MINUTE)
     mail.refuses = False
-    assert run(workspace, T + 3 * MINUTE, reached).delivered == 2
+    assert run(workspace, T + 3 * MINUTE).delivered == 2
     assert [title[:2] for title, _ in texts(chat)] == ["m1", "m2"]
     (letter,) = mail.mails
     assert (letter["subject"], letter["to"]) == ("2 alarms", "shift@plant.example")
     body = letter.get_body(("plain", "html"))
     assert body is not None
     assert "m1: failure expected by 2026-07-04 16:00" in body.get_content()
-    assert (reached, set(outbox_frame(records, "shift")["state"])) == ({}, {"delivered"})
+    assert set(outbox_frame(records, "shift")["state"]) == {"delivered"}
+
+
+def test_whom_a_message_reached_is_noted_before_the_next_one_is_sent(workspace: Workspace, chat: Receiver) -> None:
+    """A process killed on its way to the second address repeats nothing, nor does a dead letter that is replayed."""
+    write(workspace, "", "".join(f"json://127.0.0.1:{chat.port}/{name}\n" for name in "ab"), 'give_up_after = "30s"')
+    records, noted = alarm(workspace, "m1", T), list[int]()
+
+    def answer(_: object) -> tuple[int, dict[str, str]]:
+        (number,) = outbox_frame(records, "shift")["id"]
+        noted.append(len(reached_addresses(records, "shift", [number])[number]))
+        return (503 if len(noted) == 2 else 200, {})
+
+    chat.answer = answer
+    failed = run(workspace, T + MINUTE)
+    assert (failed.dead, failed.problem[:6]) == (1, "line 2")
+    assert replay_events(records, "shift") == 1
+    assert run(workspace, T + HOUR).delivered == 1
+    assert noted == [0, 1, 1]
+    assert len(chat.taken) == 2
 
 
 def test_every_kind_of_event_has_words_in_both_languages(workspace: Workspace, chat: Receiver) -> None:
