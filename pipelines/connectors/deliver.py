@@ -56,10 +56,11 @@ class DeliverResult:
     withheld: bool = False  # as another workspace delivers by the channel, of which this is a copy
     silenced: int = 0  # alarms that somebody has silenced, so that they went to nobody
     held: int = 0  # what waits for quiet hours to end, for more to follow, or for the next attempt
+    held_until: pd.Timestamp | None = None  # until then nothing goes out, unless something happens
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return dict(vars(self))
+        return vars(self) | {"held_until": None if self.held_until is None else self.held_until.isoformat()}
 
     @property
     def sentence(self) -> str:
@@ -71,6 +72,7 @@ class DeliverResult:
         words += f", {self.dead:,} dead letters" if self.dead else ""
         words += f", {self.silenced:,} silenced" if self.silenced else ""
         words += f", {self.held:,} held" if self.held else ""
+        words += f" until {self.held_until:%Y-%m-%d %H:%M:%S} UTC" if self.held_until is not None else ""
         return f"{words} ({self.problem})" if self.problem else words
 
     def and_then(self, other: "DeliverResult") -> "DeliverResult":
@@ -79,7 +81,8 @@ class DeliverResult:
             name: getattr(self, name) + getattr(other, name) for name in ("delivered", "retrying", "dead", "silenced")
         }
         problem = other.problem or self.problem
-        return replace(self, problem=problem, withheld=other.withheld, held=other.held, **counts)
+        now = {name: getattr(other, name) for name in ("withheld", "held", "held_until")}
+        return replace(self, problem=problem, **now, **counts)
 
 
 def deliver(

@@ -104,6 +104,13 @@ def open_events(engine: sa.Engine, channel: str, kinds: Sequence[str], limit: in
     ]
 
 
+def newest_number(engine: sa.Engine) -> int:
+    """Return the number of the newest event, whatever its kind; 0 without one."""
+    newest = sa.select(sa.func.coalesce(sa.func.max(OutboxEvent.table.c.id), 0))
+    with storage_errors(engine), engine.connect() as connection:
+        return int(connection.execute(newest).scalar_one())
+
+
 def note_delivered(engine: sa.Engine, channel: str, due: Due, now: pd.Timestamp) -> None:
     """Note that an event has gone out."""
     _note(engine, Delivery(channel, due.number, DELIVERED, due.attempts + 1, now, None, None))

@@ -16,7 +16,7 @@ from data_contracts.records.outbox.outbox_records import DEAD, DELIVERED, RETRYI
 from pipelines.connectors.channel_settings import Channel, MessageSection
 from pipelines.connectors.deliver import DeliverResult, Records, Stop, pause_after
 from pipelines.connectors.messages.addresses import Addresses, open_addresses
-from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_length
+from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_end, quiet_length
 from pipelines.connectors.messages.wording import Wording, open_wording
 
 _MOST = 1_000  # events of a message
@@ -56,8 +56,9 @@ def deliver_messages(
     )
     waiting = [due for due in waiting if due.number not in silenced]
     done = DeliverResult(name, silenced=len(silenced))
-    if waiting and (stopping.is_set() or _is_held(waiting, people.section, now)):
-        done = DeliverResult(name, silenced=len(silenced), held=len(waiting))
+    held_until = _held_until(waiting, people.section, now) if waiting else now
+    if waiting and (stopping.is_set() or held_until > now):
+        done = DeliverResult(name, silenced=len(silenced), held=len(waiting), held_until=held_until)
     elif waiting:
         problem = people.addresses.send(records, name, waiting, people.wording.write)
         # Patience begins when it could be sent at all.
@@ -78,11 +79,12 @@ def deliver_messages(
     return done
 
 
-def _is_held(waiting: Sequence[Due], section: MessageSection, now: pd.Timestamp) -> bool:
-    """Return whether nothing goes out yet: in quiet hours, while more may follow, or until the next attempt."""
-    if is_quiet(now, section.quiet, section.time_zone) or now < waiting[0].event.at + section.digest:
-        return True
-    return any(due.due_at is not None and due.due_at > now for due in waiting)
+def _held_until(waiting: Sequence[Due], section: MessageSection, now: pd.Timestamp) -> pd.Timestamp:
+    """Return until when nothing goes out: in quiet hours, while more may follow, or until the next attempt."""
+    again = [due.due_at for due in waiting if due.due_at is not None]
+    until = max(now, waiting[0].event.at + section.digest, *again)
+    quiet = is_quiet(now, section.quiet, section.time_zone)
+    return max(until, quiet_end(now, section.quiet, section.time_zone)) if quiet else until
 
 
 def _silenced(records: Records, waiting: Sequence[Due], now: pd.Timestamp) -> dict[int, str]:

@@ -22,7 +22,7 @@ from data_contracts.workspace import Workspace, init_workspace
 from pipelines.connectors.channel_settings import FOLDER, read_channel
 from pipelines.connectors.deliver import DeliverResult
 from pipelines.connectors.messages.deliver_messages import deliver_messages, open_people
-from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_length
+from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_end, quiet_length
 from pipelines.terminal.stop_signals import StopFlag
 from tests.pipelines.connectors.mail_receiver import MailServer, running_mail_server
 from tests.pipelines.connectors.webhook_receiver import Receiver, running_receiver
@@ -86,7 +86,8 @@ def test_an_alarm_is_one_message_and_several_at_once_are_too(workspace: Workspac
     """Alerts of one alarm are one message; alarms within a minute wait for each other; a link leads to the machine."""
     for hours in range(3):
         alarm(workspace, "mill 7", T + hours * HOUR)
-    assert run(workspace, T + MINUTE / 2).held == 1
+    held = run(workspace, T + MINUTE / 2)
+    assert (held.held, held.to_dict()["held_until"]) == (1, "2026-07-01T12:01:00+00:00")
     assert run(workspace, T + MINUTE).delivered == 1
     first = "mill 7: failure expected by 2026-07-04 16:00 (71%)"
     assert texts(chat) == [(first, f"{first}\n{PAGES}ui/machines/mill%207")]
@@ -104,10 +105,11 @@ def test_quiet_hours_hold_everything_and_end_in_one_message(workspace: Workspace
     write(workspace, 'quiet = "22:00-06:00"\ntime_zone = "Europe/Berlin"\nlanguage = "de"', more='give_up_after = "1h"')
     for number, hour in enumerate((21, 23, 26)):
         alarm(workspace, f"m{number}", pd.Timestamp("2026-07-01T00:00Z").as_unit("us") + hour * HOUR)
-    for hour in (22, 24, 27):
-        assert run(workspace, pd.Timestamp("2026-07-01T00:00Z") + hour * HOUR + 59 * MINUTE).delivered == 0
-    chat.answer = lambda _: (503, {})
     morning = pd.Timestamp("2026-07-02T04:00Z").as_unit("us")
+    for hour in (22, 24, 27):
+        held = run(workspace, pd.Timestamp("2026-07-01T00:00Z") + hour * HOUR + 59 * MINUTE)
+        assert (held.delivered, held.held_until) == (0, morning)
+    chat.answer = lambda _: (503, {})
     assert run(workspace, morning).retrying == 3, "patience does not end in the night"
     chat.answer = lambda _: (200, {})
     assert run(workspace, morning).held == 3
@@ -129,8 +131,9 @@ def test_quiet_hours_end_within_their_length(begins: int, ends: int, at: Any) ->
     quiet = "-".join(f"{quarter // 4:02}:{quarter % 4 * 15:02}" for quarter in (begins, ends))
     now = pd.Timestamp(at, tz="UTC")
     if begins != ends and is_quiet(now, quiet, "Europe/Berlin"):
-        steps = pd.date_range(now, now + quiet_length(quiet) + HOUR, freq="15min")
-        assert not all(is_quiet(step, quiet, "Europe/Berlin") for step in steps)
+        end = quiet_end(now, quiet, "Europe/Berlin")
+        assert now < end <= now + quiet_length(quiet) + HOUR
+        assert not is_quiet(end, quiet, "Europe/Berlin")
         assert is_quiet(now.tz_convert("Asia/Tokyo"), quiet, "Europe/Berlin")
 
 
