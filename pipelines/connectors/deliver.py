@@ -12,11 +12,12 @@ from data_contracts.records.outbox.outbox import (
     forget_settled,
     note_delivered,
     note_failed,
+    note_silenced,
     open_channel,
 )
 from data_contracts.records.outbox.outbox_records import OutboxEvent
 from pipelines.connectors.channel_settings import Channel
-from pipelines.connectors.webhook import RefusedError, TryAgainError
+from pipelines.connectors.webhook import RefusedError, SilencedError, TryAgainError
 
 Records = Any
 """The engine that `data_contracts.records.records.open_records` gives; its library is named in that folder only."""
@@ -34,7 +35,7 @@ class Target(Protocol):
     """Where events go."""
 
     def send(self, event: OutboxEvent, number: int) -> None:
-        """Send one event; `TryAgainError` or `RefusedError` unless it was taken."""
+        """Send one event; `TryAgainError`, `RefusedError` or `SilencedError` unless it was taken."""
 
 
 class Stop(Protocol):
@@ -120,9 +121,12 @@ def _attempt(
     clock: Callable[[], pd.Timestamp],
     done: DeliverResult,
 ) -> tuple[DeliverResult, bool]:
-    """Send one event and note what came of it; return whether the receiver answered for good."""
+    """Send one event and note what came of it; return whether the receiver answered for good, or was not asked."""
     try:
         target.send(due.event, due.number)
+    except SilencedError as error:
+        note_silenced(records, name, due, clock(), why=str(error))
+        return replace(done, silenced=done.silenced + 1), True
     except RefusedError as error:
         note_failed(records, name, due, clock(), problem=str(error), again_at=None)
         return replace(done, dead=done.dead + 1, problem=str(error)), True

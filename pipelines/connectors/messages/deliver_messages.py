@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_contracts.records.alarm_marks.marks import active_silences
-from data_contracts.records.outbox.event_kinds import ALARM_OPENED
 from data_contracts.records.outbox.outbox import Due, forget_settled, note_together, open_channel, open_events
 from data_contracts.records.outbox.outbox_records import DEAD, DELIVERED, RETRYING, SILENCED, Delivery
 from pipelines.connectors.channel_settings import Channel, MessageSection
@@ -18,6 +16,7 @@ from pipelines.connectors.deliver import DeliverResult, Records, Stop, pause_aft
 from pipelines.connectors.messages.addresses import Addresses, open_addresses
 from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_end, quiet_length
 from pipelines.connectors.messages.wording import Wording, open_wording
+from pipelines.connectors.silenced_alarms import silenced_alarms
 
 _MOST = 1_000  # events of a message
 
@@ -50,7 +49,7 @@ def deliver_messages(
     now = clock()
     open_channel(records, name, now)
     waiting = open_events(records, name, kinds, _MOST)
-    silenced = _silenced(records, waiting, now)
+    silenced = silenced_alarms(records, {due.number: due.event for due in waiting}, now)
     note_together(
         records, [_note(name, due, now, SILENCED, silenced[due.number]) for due in waiting if due.number in silenced]
     )
@@ -85,18 +84,6 @@ def _held_until(waiting: Sequence[Due], section: MessageSection, now: pd.Timesta
     until = max(now, waiting[0].event.at + section.digest, *again)
     quiet = is_quiet(now, section.quiet, section.time_zone)
     return max(until, quiet_end(now, section.quiet, section.time_zone)) if quiet else until
-
-
-def _silenced(records: Records, waiting: Sequence[Due], now: pd.Timestamp) -> dict[int, str]:
-    """Return why alarms are not sent, by the numbers of their events."""
-    alarms = [due for due in waiting if due.event.kind == ALARM_OPENED]
-    marks = {(mark.model_name, mark.asset): mark for mark in active_silences(records, now)} if alarms else {}
-    found = {due.number: marks.get((str(due.event.data["model"]), due.event.subject)) for due in alarms}
-    return {
-        number: f"silenced by {mark.actor} until {mark.expires_at}: {mark.reason}"
-        for number, mark in found.items()
-        if mark is not None
-    }
 
 
 def _outcome(

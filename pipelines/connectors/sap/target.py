@@ -25,7 +25,8 @@ from pipelines.connectors.sap.reference import REFERENCE
 from pipelines.connectors.sap.service import SapService, TokenRefusedError, open_service
 from pipelines.connectors.sap.technical_objects import TechnicalObject, TechnicalObjects, labels, plain, read_objects
 from pipelines.connectors.sap_section import SapSection
-from pipelines.connectors.webhook import RefusedError, TryAgainError
+from pipelines.connectors.silenced_alarms import silenced_alarms
+from pipelines.connectors.webhook import RefusedError, SilencedError, TryAgainError
 
 NOTIFICATIONS = "MaintenanceNotification"
 OPEN_PHASES = ("1", "2", "3")
@@ -45,8 +46,11 @@ class SapTarget:
     clock: Callable[[], pd.Timestamp]
 
     def send(self, event: OutboxEvent, number: int) -> None:
-        """Have one notification of an event there; `TryAgainError` or `RefusedError` unless it is."""
+        """Have one notification of an event there; else `TryAgainError`, `RefusedError` or `SilencedError`."""
         section, technical_object = self.service.section, self.objects.of(event.subject)
+        silenced = {} if section.silenced else silenced_alarms(self.records, {number: event}, self.clock())
+        if silenced:
+            raise SilencedError(silenced[number])
         drivers = drivers_of(self.records, event.data["prediction_id"])
         link = machine_link(self.endpoint, event.subject)
         fields = notification_fields(event, technical_object, drivers, link, section)

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
+from data_contracts.records.alarm_marks.marks import silence
 from data_contracts.records.answer_records import Answer, add_predictions
 from data_contracts.records.outbox.event_kinds import MODEL_PROMOTED, event_id
 from data_contracts.records.outbox.outbox import add_events, outbox_frame, replay_events
 from data_contracts.records.outbox.outbox_records import OutboxEvent
-from data_contracts.records.records import open_records
+from data_contracts.records.records import Prediction, open_records
 from data_contracts.workspace import SETTINGS_FILE, Workspace
 from pipelines.connectors.run_channels import deliver_all
 from pipelines.connectors.sap.notification_text import LONGEST_TEXT, long_text, prediction_in, short_text, units
@@ -160,6 +161,31 @@ def complete(sap: SapServer) -> None:
     with sap.lock:
         for number in sap.notifications:
             sap.change(NOTIFICATION, number, NotifProcessingPhase="4")
+
+
+def test_a_silenced_alarm_is_no_notification_unless_the_channel_says_so(
+    workspace: Workspace, sap: SapServer, write_channel: WriteChannel, write_alarms: WriteAlarms, run: Deliver
+) -> None:
+    """Other machines' are; so is one that is opened once the silence has ended."""
+    records, day = open_records(workspace.records_url), pd.Timedelta(days=1)
+    (opened, _) = write_alarms("m1", "m2")
+    alert = Prediction("p-0", "m1", T, T, 259200.0, 14400.0, 0.71, None, 0.44, True, opened.data["model"], 3, "batch")
+    add_predictions(records, [alert])
+    words = {"model_name": opened.data["model"], "asset": "m1", "began": T, "actor": "ada", "reason": "ordered"}
+    silence(records, **words, at=T, expires_at=T + day)
+    result = run(T)
+    assert (result.delivered, result.silenced) == (1, 1)
+    assert outbox_frame(records, "sap", state="silenced")["problem"].tolist() == [
+        f"silenced by ada until {T + day}: ordered"
+    ]
+    write_alarms("m1", at=T + day)
+    assert run(T + day).delivered == 1
+    complete(sap)
+    silence(records, **words, at=T + day, expires_at=T + 3 * day)
+    write_channel("silenced = true")
+    write_alarms("m1", at=T + 2 * day)
+    assert run(T + 2 * day).delivered == 1
+    assert [each["TechnicalObject"] for each in sap.posts] == ["m2", "m1", "m1"]
 
 
 @pytest.mark.parametrize("name", ["cnc-07", "000210100094"])
