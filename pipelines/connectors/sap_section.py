@@ -79,6 +79,8 @@ class SapSection:
     """The code of the notifications' coding."""
     fields: dict[str, str] = Field(default_factory=dict)
     """More fields of every notification by SAP's names, such as MaintenancePlanningPlant."""
+    silenced: bool = False
+    """Whether alarms that somebody has silenced become notifications, too."""
     pull: Literal["assets", "ours"] = "assets"
     """Whose notifications are read back: those of every asset, or those that were written from here."""
     codes: Path | None = None

@@ -39,6 +39,10 @@ class RefusedError(Exception):
     """The receiver will never take this event."""
 
 
+class SilencedError(Exception):
+    """Somebody has silenced this alarm, so that it is not sent."""
+
+
 @dataclass(frozen=True)
 class Webhook:
     """An address to post events to."""
