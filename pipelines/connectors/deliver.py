@@ -12,11 +12,12 @@ from data_contracts.records.outbox.outbox import (
     forget_settled,
     note_delivered,
     note_failed,
+    note_silenced,
     open_channel,
 )
 from data_contracts.records.outbox.outbox_records import OutboxEvent
 from pipelines.connectors.channel_settings import Channel
-from pipelines.connectors.webhook import RefusedError, TryAgainError
+from pipelines.connectors.webhook import RefusedError, SilencedError, TryAgainError
 
 Records = Any
 """The engine that `data_contracts.records.records.open_records` gives; its library is named in that folder only."""
@@ -34,7 +35,7 @@ class Target(Protocol):
     """Where events go."""
 
     def send(self, event: OutboxEvent, number: int) -> None:
-        """Send one event; `TryAgainError` or `RefusedError` unless it was taken."""
+        """Send one event; `TryAgainError`, `RefusedError` or `SilencedError` unless it was taken."""
 
 
 class Stop(Protocol):
@@ -56,10 +57,11 @@ class DeliverResult:
     withheld: bool = False  # as another workspace delivers by the channel, of which this is a copy
     silenced: int = 0  # alarms that somebody has silenced, so that they went to nobody
     held: int = 0  # what waits for quiet hours to end, for more to follow, or for the next attempt
+    held_until: pd.Timestamp | None = None  # until then nothing goes out, unless something happens
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return dict(vars(self))
+        return vars(self) | {"held_until": None if self.held_until is None else self.held_until.isoformat()}
 
     @property
     def sentence(self) -> str:
@@ -71,6 +73,7 @@ class DeliverResult:
         words += f", {self.dead:,} dead letters" if self.dead else ""
         words += f", {self.silenced:,} silenced" if self.silenced else ""
         words += f", {self.held:,} held" if self.held else ""
+        words += f" until {self.held_until:%Y-%m-%d %H:%M:%S} UTC" if self.held_until is not None else ""
         return f"{words} ({self.problem})" if self.problem else words
 
     def and_then(self, other: "DeliverResult") -> "DeliverResult":
@@ -79,7 +82,8 @@ class DeliverResult:
             name: getattr(self, name) + getattr(other, name) for name in ("delivered", "retrying", "dead", "silenced")
         }
         problem = other.problem or self.problem
-        return replace(self, problem=problem, withheld=other.withheld, held=other.held, **counts)
+        now = {name: getattr(other, name) for name in ("withheld", "held", "held_until")}
+        return replace(self, problem=problem, **now, **counts)
 
 
 def deliver(
@@ -117,9 +121,12 @@ def _attempt(
     clock: Callable[[], pd.Timestamp],
     done: DeliverResult,
 ) -> tuple[DeliverResult, bool]:
-    """Send one event and note what came of it; return whether the receiver answered for good."""
+    """Send one event and note what came of it; return whether the receiver answered for good, or was not asked."""
     try:
         target.send(due.event, due.number)
+    except SilencedError as error:
+        note_silenced(records, name, due, clock(), why=str(error))
+        return replace(done, silenced=done.silenced + 1), True
     except RefusedError as error:
         note_failed(records, name, due, clock(), problem=str(error), again_at=None)
         return replace(done, dead=done.dead + 1, problem=str(error)), True

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import pandas as pd
+
 from data_contracts.errors import ForewarnError
 from data_contracts.records.outbox.channel_counts import count_open
 from data_contracts.records.outbox.event_kinds import KINDS
+from data_contracts.records.outbox.outbox import newest_number
 from data_contracts.records.records import BUSY_SECONDS
 from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.table_events.follow_tables import add_table_events
 from data_contracts.workspace import Workspace
-from pipelines.connectors.channel_settings import channel_names, read_channel
+from pipelines.connectors.channel_settings import Channel, channel_names, read_channel
 from pipelines.connectors.deliver import DeliverResult, Stop
-from pipelines.connectors.messages.addresses import Reached
 from pipelines.connectors.run_channels import OutboxRun, chosen_channels, deliver_by, present
 
 SUPERVISOR_VARIABLE = "FOREWARN_SUPERVISOR"
@@ -32,6 +34,15 @@ class Waiting(Stop, Protocol):
         """Wait for so many seconds at most; return whether to stop."""
 
 
+@dataclass(frozen=True)
+class _Hold:
+    """Until when a channel has nothing to do, as long as its file is the same and nothing more happens."""
+
+    channel: Channel
+    newest: int  # event, of any kind: an alarm that is silenced meanwhile is settled at once
+    until: pd.Timestamp
+
+
 @dataclass
 class _Following:
     """What delivery by the channels has done so far."""
@@ -39,7 +50,7 @@ class _Following:
     workspace: Workspace
     stopping: Stop
     done: dict[str, DeliverResult] = field(default_factory=dict)
-    reached: dict[str, Reached] = field(default_factory=dict)
+    holds: dict[str, _Hold] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)  # the last problem of each channel
 
     def __post_init__(self) -> None:
@@ -58,12 +69,16 @@ class _Following:
         """Send what is due by a channel; `idle` if it may be skipped where nothing is open."""
         try:
             channel = read_channel(self.workspace.root, name)
-            if idle and not self._has_open(name, channel.kinds_of(KINDS)):
+            newest = newest_number(self._records.engine())  # before it is delivered: what comes meanwhile is newer
+            if self._is_held(name, channel, newest) or (idle and not self._has_open(name, channel.kinds_of(KINDS))):
                 return
-            now = deliver_by(self.workspace, name, channel, self.reached.setdefault(name, {}), self.stopping)
+            self.holds.pop(name, None)
+            now = deliver_by(self.workspace, name, channel, self.stopping)
         except ForewarnError as error:
             self.say(name, f"{name}: {error}")
             return
+        if now.held_until is not None:
+            self.holds[name] = _Hold(channel, newest, now.held_until)
         self.say(name, now.sentence if now.withheld else "")
         self.done[name] = self.done.get(name, DeliverResult(name)).and_then(now)
 
@@ -72,6 +87,10 @@ class _Following:
         if problem and self.said.get(what) != problem:
             sys.stderr.write(f"{problem}\n")
         self.said[what] = problem
+
+    def _is_held(self, name: str, channel: Channel, newest: int) -> bool:
+        hold = self.holds.get(name)
+        return hold is not None and (hold.channel, hold.newest) == (channel, newest) and present() < hold.until
 
     def _has_open(self, name: str, kinds: Sequence[str]) -> bool:
         counts = count_open(self._records.engine(), name, kinds)

@@ -19,7 +19,6 @@ from data_contracts.twin_state.command_switch import commands_home
 from data_contracts.workspace import Workspace
 from pipelines.connectors.channel_settings import FOLDER, Channel, channel_names, read_channel
 from pipelines.connectors.deliver import DeliverResult, Stop, Target, deliver
-from pipelines.connectors.messages.addresses import Reached
 from pipelines.connectors.messages.deliver_messages import deliver_messages, open_people
 from pipelines.connectors.sap.channels import sap_section
 from pipelines.connectors.sap.target import open_sap
@@ -55,7 +54,7 @@ def deliver_all(workspace: Workspace, names: Sequence[str] | None, *, stopping: 
     """Send what is due by some channels, or all; `ModelError` where another process delivers by one of them."""
     channels = chosen_channels(workspace, names)
     add_table_events(workspace, open_records(workspace.records_url), present())
-    return OutboxRun(tuple(deliver_by(workspace, name, channel, {}, stopping) for name, channel in channels.items()))
+    return OutboxRun(tuple(deliver_by(workspace, name, channel, stopping) for name, channel in channels.items()))
 
 
 def deliver_in_turn(workspace: Workspace, name: str, *, stopping: Stop) -> DeliverResult:
@@ -104,7 +103,7 @@ def chosen_channels(workspace: Workspace, names: Sequence[str] | None) -> Mappin
     return {name: read_channel(workspace.root, name) for name in chosen}
 
 
-def deliver_by(workspace: Workspace, name: str, channel: Channel, reached: Reached, stopping: Stop) -> DeliverResult:
+def deliver_by(workspace: Workspace, name: str, channel: Channel, stopping: Stop) -> DeliverResult:
     """Send what is due by one channel, unless another workspace does; `ModelError` where another process does."""
     records, lease = open_records(workspace.records_url), f"deliver/{name}"
     if not claim_channel(records, name, commands_home(workspace), present()):
@@ -112,18 +111,18 @@ def deliver_by(workspace: Workspace, name: str, channel: Channel, reached: Reach
     release_if_dead(records, lease)
     with (
         hold_lease(records, lease, f"delivery by {name}", ttl=_LEASE_LIFE) as held,
-        _opened(workspace, name, channel, reached, held) as send,
+        _opened(workspace, name, channel, held) as send,
     ):
         return send(records, name, channel, channel.kinds_of(KINDS), stopping)
 
 
 @contextmanager
 def _opened(
-    workspace: Workspace, name: str, channel: Channel, reached: Reached, lease: HeldLease
+    workspace: Workspace, name: str, channel: Channel, lease: HeldLease
 ) -> Iterator[Callable[..., DeliverResult]]:
     """Open where a channel's events go, and yield what sends by it."""
     if channel.message is not None:
-        people = open_people(channel.message, workspace.root, _endpoint(workspace), reached)
+        people = open_people(channel.message, workspace.root, _endpoint(workspace))
         yield lambda records, name, channel, kinds, stopping: deliver_messages(
             records, name, channel, people, kinds, clock=present, stopping=stopping
         )

@@ -23,7 +23,8 @@ from data_contracts.records.outbox.outbox import (
     outbox_frame,
     replay_events,
 )
-from data_contracts.records.outbox.outbox_records import Delivery, OutboxChannel, OutboxEvent
+from data_contracts.records.outbox.outbox_records import Delivery, OutboxChannel, OutboxEvent, ReachedAddress
+from data_contracts.records.outbox.reached_addresses import note_reached, reached_addresses
 from data_contracts.records.records import open_records
 from tests.postgres_server import PostgresServer
 
@@ -122,7 +123,7 @@ def stored(engine: sa.Engine, table: sa.Table) -> int:
 
 def prune(engine: sa.Engine, until: pd.Timestamp, written: int) -> None:
     """Delete what is settled and old: just what was counted before; the newest event, of the last number, stays."""
-    tables = {table.name: table for table in (OutboxEvent.table, Delivery.table)}
+    tables = {table.name: table for table in (OutboxEvent.table, Delivery.table, ReachedAddress.table)}
     channels = {CHANNEL: KINDS, "not begun": KINDS}
     counted = delete_expired_events(engine, until, channels, dry_run=True)
     before = {name: stored(engine, table) for name, table in tables.items()}
@@ -158,6 +159,7 @@ def test_whatever_happens_each_event_is_settled_once_and_in_order(seed: int) -> 
                     again_at = chance.choice([now, now + HOUR, now + HOUR / 4])
                     note_failed(engine, CHANNEL, due, now, problem="down", again_at=again_at)
                 else:
+                    note_reached(engine, CHANNEL, [due.number], "a")
                     note_delivered(engine, CHANNEL, due, now)
                     settled.setdefault(due.event.subject, []).append(due.event.data["n"])
     for _ in range(written):
@@ -183,6 +185,11 @@ def test_what_a_channel_has_still_to_deliver_is_never_deleted(records: sa.Engine
     first, second, _, _ = due_events(records, CHANNEL, KINDS, T, 10)
     note_delivered(records, CHANNEL, first, T)
     note_failed(records, CHANNEL, second, T, problem="400 Bad Request", again_at=None)
-    assert delete_expired_events(records, until, channels) == {"outbox_events": 3, "outbox_deliveries": 2}
+    for address in ("a", "a", "b"):
+        note_reached(records, CHANNEL, [first.number, second.number], address)
+    assert reached_addresses(records, CHANNEL, [second.number, 99]) == {second.number: {"a", "b"}, 99: set()}
+    assert reached_addresses(records, "mail", [second.number]) == {second.number: set()}
+    deleted = {"outbox_events": 3, "outbox_deliveries": 2, "outbox_reached": 4}
+    assert delete_expired_events(records, until, channels) == deleted
     assert outbox_frame(records, CHANNEL)["subject"].tolist() == ["m9", "m3"]
     assert [due.event.subject for due in due_events(records, CHANNEL, KINDS, T, 10)] == ["m3", "m9"]

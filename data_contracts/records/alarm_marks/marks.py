@@ -54,7 +54,7 @@ def silence(
     at: pd.Timestamp,
     expires_at: pd.Timestamp,
 ) -> AlarmMark:
-    """Have an asset's alarms by a model send no messages to people until a time, for a reason.
+    """Have an asset's alarms by a model be sent to nobody, nor to SAP, until a time, for a reason.
 
     It begins with the alarm of `began`, as `acknowledge` has it, and holds for those that are opened until it expires.
     """

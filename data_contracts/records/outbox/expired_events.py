@@ -6,7 +6,13 @@ import pandas as pd
 import sqlalchemy as sa
 
 from data_contracts.records.database.storage_errors import storage_errors
-from data_contracts.records.outbox.outbox_records import RETRYING, Delivery, OutboxChannel, OutboxEvent
+from data_contracts.records.outbox.outbox_records import (
+    RETRYING,
+    Delivery,
+    OutboxChannel,
+    OutboxEvent,
+    ReachedAddress,
+)
 
 _AT_ONCE = 5_000  # events of a transaction: others write between two
 
@@ -14,13 +20,13 @@ _AT_ONCE = 5_000  # events of a transaction: others write between two
 def delete_expired_events(
     engine: sa.Engine, until: pd.Timestamp, channels: Mapping[str, Sequence[str]], *, dry_run: bool = False
 ) -> dict[str, int]:
-    """Delete events up to a time with their deliveries, or only count both, by table.
+    """Delete events up to a time with their deliveries and whom they reached, or only count all three, by table.
 
     `channels` are the kinds of events by channel. Kept are an event that one of them has not settled, an alarm's whose
     claim had not ended by then (by it the next alert of the same alarm is known for one), and the newest of all, after
     which numbers go on.
     """
-    deleted, after = {OutboxEvent.table.name: 0, Delivery.table.name: 0}, 0
+    deleted, after = {each.table.name: 0 for each in (OutboxEvent, Delivery, ReachedAddress)}, 0
     while True:
         with storage_errors(engine), engine.begin() as connection:
             rows = connection.execute(_expired(until, channels, after)).all()
@@ -54,9 +60,9 @@ def _is_over(data: Mapping[str, object], until: pd.Timestamp) -> bool:
 
 
 def _remove(connection: sa.Connection, numbers: Sequence[int], *, dry_run: bool) -> Iterator[tuple[str, int]]:
-    """Delete events by number, with their deliveries, and count both."""
-    events, deliveries = OutboxEvent.table, Delivery.table
-    for table, which in ((deliveries, deliveries.c.event.in_(numbers)), (events, events.c.id.in_(numbers))):
+    """Delete events by number, with their deliveries and whom they reached, and count each."""
+    keys = (ReachedAddress.table.c.event, Delivery.table.c.event, OutboxEvent.table.c.id)
+    for table, which in ((key.table, key.in_(numbers)) for key in keys):
         if dry_run:
             counted = sa.select(sa.func.count()).select_from(table).where(which)
             yield table.name, int(connection.execute(counted).scalar_one())

@@ -19,6 +19,7 @@ from data_contracts.records.outbox.outbox_records import (
     DEAD,
     DELIVERED,
     RETRYING,
+    SILENCED,
     Delivery,
     OutboxChannel,
     OutboxEvent,
@@ -104,6 +105,13 @@ def open_events(engine: sa.Engine, channel: str, kinds: Sequence[str], limit: in
     ]
 
 
+def newest_number(engine: sa.Engine) -> int:
+    """Return the number of the newest event, whatever its kind; 0 without one."""
+    newest = sa.select(sa.func.coalesce(sa.func.max(OutboxEvent.table.c.id), 0))
+    with storage_errors(engine), engine.connect() as connection:
+        return int(connection.execute(newest).scalar_one())
+
+
 def note_delivered(engine: sa.Engine, channel: str, due: Due, now: pd.Timestamp) -> None:
     """Note that an event has gone out."""
     _note(engine, Delivery(channel, due.number, DELIVERED, due.attempts + 1, now, None, None))
@@ -115,6 +123,11 @@ def note_failed(
     """Note that an event could not go out; without a time to try it again it is a dead letter."""
     state = DEAD if again_at is None else RETRYING
     _note(engine, Delivery(channel, due.number, state, due.attempts + 1, now, again_at, problem))
+
+
+def note_silenced(engine: sa.Engine, channel: str, due: Due, now: pd.Timestamp, *, why: str) -> None:
+    """Note that an event is not sent, as somebody has silenced what it tells of."""
+    _note(engine, Delivery(channel, due.number, SILENCED, due.attempts, now, None, why))
 
 
 def note_begun(engine: sa.Engine, channel: str, number: int, now: pd.Timestamp, *, until: pd.Timestamp) -> None:

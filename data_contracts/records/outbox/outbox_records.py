@@ -49,6 +49,15 @@ class Delivery(Record, table="outbox_deliveries", indexes=(("channel", "state"),
 
 
 @dataclass(frozen=True)
+class ReachedAddress(Record, table="outbox_reached"):
+    """An address of a channel that has an event's message; others may still be tried."""
+
+    channel: Annotated[str, sa.Column(sa.String(64), primary_key=True)]
+    event: Annotated[int, sa.Column(sa.Integer, primary_key=True, autoincrement=False, index=True)]  # its number
+    address: Annotated[str, sa.Column(sa.String(64), primary_key=True)]  # a digest: in addresses there are passwords
+
+
+@dataclass(frozen=True)
 class OutboxSource(Record, table="outbox_sources"):
     """Up to which version a table has been read for its events."""
 

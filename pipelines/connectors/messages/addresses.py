@@ -9,12 +9,12 @@ from typing import Any
 from data_contracts.errors import UsageError
 from data_contracts.records.outbox.outbox import Due
 from data_contracts.records.outbox.outbox_records import OutboxEvent
+from data_contracts.records.outbox.reached_addresses import note_reached, reached_addresses
 from pipelines.connectors.channel_settings import MessageSection, read_lines
+from pipelines.connectors.deliver import Records
 from pipelines.connectors.messages.wording import Message
 
 _MOST_WORDS = 200
-Reached = dict[int, set[str]]
-"""Which addresses an event has gone out to, by its number, while others are still to be tried again."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,31 @@ class Addresses:
     """Everybody that a channel tells."""
 
     addresses: tuple[Address, ...]
-    reached: Reached  # kept from one attempt to the next: who has an event does not get it again
 
-    def send(self, waiting: Sequence[Due], write: Callable[[Sequence[OutboxEvent]], Message]) -> str:
-        """Send to each address what it does not have yet, as one message; return what went wrong, or nothing."""
-        problems = []
+    def send(
+        self,
+        records: Records,
+        channel: str,
+        waiting: Sequence[Due],
+        write: Callable[[Sequence[OutboxEvent]], Message],
+    ) -> str:
+        """Send to each address what it does not have yet, as one message; return what went wrong, or nothing.
+
+        That an address has it is noted at once, so that no other attempt, by whichever process, sends it again.
+        """
+        reached, problems = reached_addresses(records, channel, [due.number for due in waiting]), []
         for address in self.addresses:
-            new = [due for due in waiting if address.key not in self.reached.get(due.number, ())]
-            problem = address.send(write([due.event for due in new])) if new else ""
-            if problem:
-                problems.append(problem)
+            new = [due for due in waiting if address.key not in reached[due.number]]
+            if not new:
                 continue
-            for due in new:
-                self.reached.setdefault(due.number, set()).add(address.key)
-        if not problems:
-            for due in waiting:
-                self.reached.pop(due.number, None)
+            if problem := address.send(write([due.event for due in new])):
+                problems.append(problem)
+            else:
+                note_reached(records, channel, [due.number for due in new], address.key)
         return "; ".join(problems)
 
 
-def open_addresses(section: MessageSection, root: Path, reached: Reached) -> Addresses:
+def open_addresses(section: MessageSection, root: Path) -> Addresses:
     """Read the file of addresses; `UsageError` names the line that is none, but does not show it."""
     apprise = _import_apprise()
     # Nothing is fetched from, or shown of, Apprise's own site; one thread, so that what is logged is of one address.
@@ -82,7 +87,7 @@ def open_addresses(section: MessageSection, root: Path, reached: Reached) -> Add
             addresses.append(Address(key, number, str(one[0].service_name or one[0].schemas()), one))
     if not addresses:
         raise UsageError(f"no address in {file}", "an address in each line", "Write one")
-    return Addresses(tuple(addresses), reached)
+    return Addresses(tuple(addresses))
 
 
 def _import_apprise() -> Any:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_contracts.records.alarm_marks.marks import active_silences
-from data_contracts.records.outbox.event_kinds import ALARM_OPENED
 from data_contracts.records.outbox.outbox import Due, forget_settled, note_together, open_channel, open_events
 from data_contracts.records.outbox.outbox_records import DEAD, DELIVERED, RETRYING, SILENCED, Delivery
 from pipelines.connectors.channel_settings import Channel, MessageSection
 from pipelines.connectors.deliver import DeliverResult, Records, Stop, pause_after
-from pipelines.connectors.messages.addresses import Addresses, Reached, open_addresses
-from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_length
+from pipelines.connectors.messages.addresses import Addresses, open_addresses
+from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_end, quiet_length
 from pipelines.connectors.messages.wording import Wording, open_wording
+from pipelines.connectors.silenced_alarms import silenced_alarms
 
 _MOST = 1_000  # events of a message
 
@@ -31,9 +30,9 @@ class People:
     wording: Wording
 
 
-def open_people(section: MessageSection, root: Path, endpoint: str, reached: Reached) -> People:
+def open_people(section: MessageSection, root: Path, endpoint: str) -> People:
     """Read addresses and template; `endpoint` is the address of the pages that messages link to."""
-    return People(section, open_addresses(section, root, reached), open_wording(section, root, endpoint))
+    return People(section, open_addresses(section, root), open_wording(section, root, endpoint))
 
 
 def deliver_messages(
@@ -50,16 +49,17 @@ def deliver_messages(
     now = clock()
     open_channel(records, name, now)
     waiting = open_events(records, name, kinds, _MOST)
-    silenced = _silenced(records, waiting, now)
+    silenced = silenced_alarms(records, {due.number: due.event for due in waiting}, now)
     note_together(
         records, [_note(name, due, now, SILENCED, silenced[due.number]) for due in waiting if due.number in silenced]
     )
     waiting = [due for due in waiting if due.number not in silenced]
     done = DeliverResult(name, silenced=len(silenced))
-    if waiting and (stopping.is_set() or _is_held(waiting, people.section, now)):
-        done = DeliverResult(name, silenced=len(silenced), held=len(waiting))
+    held_until = _held_until(waiting, people.section, now) if waiting else now
+    if waiting and (stopping.is_set() or held_until > now):
+        done = DeliverResult(name, silenced=len(silenced), held=len(waiting), held_until=held_until)
     elif waiting:
-        problem = people.addresses.send(waiting, people.wording.write)
+        problem = people.addresses.send(records, name, waiting, people.wording.write)
         # Patience begins when it could be sent at all.
         patience = channel.give_up_after + quiet_length(people.section.quiet)
         paused = {due.number: now + pause_after(due.attempts, channel.longest_pause) for due in waiting}
@@ -78,23 +78,12 @@ def deliver_messages(
     return done
 
 
-def _is_held(waiting: Sequence[Due], section: MessageSection, now: pd.Timestamp) -> bool:
-    """Return whether nothing goes out yet: in quiet hours, while more may follow, or until the next attempt."""
-    if is_quiet(now, section.quiet, section.time_zone) or now < waiting[0].event.at + section.digest:
-        return True
-    return any(due.due_at is not None and due.due_at > now for due in waiting)
-
-
-def _silenced(records: Records, waiting: Sequence[Due], now: pd.Timestamp) -> dict[int, str]:
-    """Return why alarms are not sent, by the numbers of their events."""
-    alarms = [due for due in waiting if due.event.kind == ALARM_OPENED]
-    marks = {(mark.model_name, mark.asset): mark for mark in active_silences(records, now)} if alarms else {}
-    found = {due.number: marks.get((str(due.event.data["model"]), due.event.subject)) for due in alarms}
-    return {
-        number: f"silenced by {mark.actor} until {mark.expires_at}: {mark.reason}"
-        for number, mark in found.items()
-        if mark is not None
-    }
+def _held_until(waiting: Sequence[Due], section: MessageSection, now: pd.Timestamp) -> pd.Timestamp:
+    """Return until when nothing goes out: in quiet hours, while more may follow, or until the next attempt."""
+    again = [due.due_at for due in waiting if due.due_at is not None]
+    until = max(now, waiting[0].event.at + section.digest, *again)
+    quiet = is_quiet(now, section.quiet, section.time_zone)
+    return max(until, quiet_end(now, section.quiet, section.time_zone)) if quiet else until
 
 
 def _outcome(

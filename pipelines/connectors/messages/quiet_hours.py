@@ -20,6 +20,26 @@ def is_quiet(now: pd.Timestamp, quiet: str, time_zone: str) -> bool:
     return begins <= clock < ends if begins < ends else clock >= begins or clock < ends
 
 
+def quiet_end(now: pd.Timestamp, quiet: str, time_zone: str) -> pd.Timestamp:
+    """Return when the quiet hours that a time is within end, in UTC.
+
+    Examples
+    --------
+    >>> quiet_end(pd.Timestamp("2026-07-01T21:00Z"), "22:00-06:00", "Europe/Berlin")
+    Timestamp('2026-07-02 04:00:00+0000', tz='UTC')
+    """
+    _, ends = _hours(quiet)
+    today = now.tz_convert(time_zone).tz_localize(None).normalize()
+    clock = pd.Timedelta(hours=ends.hour, minutes=ends.minute)
+    # In the night in which clocks are set back, an hour comes twice.
+    zoned = (
+        (today + pd.Timedelta(days=days) + clock).tz_localize(time_zone, ambiguous=first, nonexistent="shift_forward")
+        for days in (0, 1)
+        for first in (True, False)
+    )
+    return min(end for end in zoned if end > now).tz_convert("UTC")
+
+
 def quiet_length(quiet: str) -> pd.Timedelta:
     """Return how long quiet hours last, by the clock.
 

@@ -1,1 +1,1 @@
-"""SAP plant maintenance (OData V2): one session with a system, and a notification for each event, never two."""
+"""SAP plant maintenance (OData V2): a session with a system; a notification for each event, one open for a machine."""

@@ -1,6 +1,7 @@
 """Delivery of an event as a notification, never as two.
 
-A notification is looked up by its reference before it is posted. A request that was cut off, by a time-out, a lost
+A notification is looked up by its reference before it is posted, and then whether one of ours is open for the same
+machine, which is enough. A request that was cut off, by a time-out, a lost
 connection or the end of this process, may yet be executed, so the event then waits until SAP has finished or ended it
 before it is looked up again. That it is being posted is noted before it is.
 """
@@ -14,7 +15,6 @@ from typing import Any
 
 import pandas as pd
 
-from data_contracts.records.outbox.event_kinds import WORK_PLANNED
 from data_contracts.records.outbox.outbox import note_begun
 from data_contracts.records.outbox.outbox_records import OutboxEvent
 from pipelines.connectors.links import machine_link
@@ -25,7 +25,8 @@ from pipelines.connectors.sap.reference import REFERENCE
 from pipelines.connectors.sap.service import SapService, TokenRefusedError, open_service
 from pipelines.connectors.sap.technical_objects import TechnicalObject, TechnicalObjects, labels, plain, read_objects
 from pipelines.connectors.sap_section import SapSection
-from pipelines.connectors.webhook import RefusedError, TryAgainError
+from pipelines.connectors.silenced_alarms import silenced_alarms
+from pipelines.connectors.webhook import RefusedError, SilencedError, TryAgainError
 
 NOTIFICATIONS = "MaintenanceNotification"
 OPEN_PHASES = ("1", "2", "3")
@@ -45,14 +46,17 @@ class SapTarget:
     clock: Callable[[], pd.Timestamp]
 
     def send(self, event: OutboxEvent, number: int) -> None:
-        """Have one notification of an event there; `TryAgainError` or `RefusedError` unless it is."""
+        """Have one notification of an event there; else `TryAgainError`, `RefusedError` or `SilencedError`."""
         section, technical_object = self.service.section, self.objects.of(event.subject)
+        silenced = {} if section.silenced else silenced_alarms(self.records, {number: event}, self.clock())
+        if silenced:
+            raise SilencedError(silenced[number])
         drivers = drivers_of(self.records, event.data["prediction_id"])
         link = machine_link(self.endpoint, event.subject)
         fields = notification_fields(event, technical_object, drivers, link, section)
         for _ in range(2):
             # Brings a new token along, too.
-            if self._is_there(event, fields[REFERENCE], technical_object):
+            if self._is_there(fields[REFERENCE], technical_object):
                 return
             try:
                 self._post(number, fields)
@@ -61,7 +65,8 @@ class SapTarget:
                 continue
         raise TryAgainError("403: SAP asks for a CSRF token and refuses the one that it has just given; cookies lost?")
 
-    def _is_there(self, event: OutboxEvent, reference: str, technical_object: TechnicalObject) -> bool:
+    def _is_there(self, reference: str, technical_object: TechnicalObject) -> bool:
+        """Return whether a notification stands for an event already: its own, or another one of its machine."""
         found = self._read(f"{REFERENCE} eq {quoted(reference)}")
         if any(plain(technical_object.name) in labels(each) for each in found):
             return True
@@ -70,15 +75,19 @@ class SapTarget:
                 f"notification {found[0][NOTIFICATIONS]} has the reference {reference}, and is of "
                 f"{found[0].get('TechnicalObjectLabel')}, not of {technical_object.name}"
             )
-        return event.kind == WORK_PLANNED and self._is_notified(technical_object)
+        return self._is_notified(technical_object)
 
     def _is_notified(self, technical_object: TechnicalObject) -> bool:
-        """Return whether an open notification of ours is of an object already: an alarm, or a worklist before."""
+        """Return whether an open notification of ours is of an object already.
+
+        An alarm that outlasts its claim is opened again; the planner has it until the notification is completed.
+        """
         ours = f"startswith({REFERENCE},{quoted(self.service.section.prefix)}) eq true"
         phases = " or ".join(f"NotifProcessingPhase eq {quoted(phase)}" for phase in OPEN_PHASES)
-        # SAP writes names in capitals, whichever way they were sent.
-        named = f"TechnicalObjectLabel eq {quoted(technical_object.name.upper())}"
-        return bool(self._read(f"{named} and {ours} and ({phases})"))
+        # SAP writes names in capitals, whichever way they were sent, and numbers of equipment without leading zeros.
+        names = sorted({technical_object.name.upper(), plain(technical_object.name)})
+        named = " or ".join(f"TechnicalObjectLabel eq {quoted(name)}" for name in names)
+        return bool(self._read(f"({named}) and {ours} and ({phases})"))
 
     def _read(self, condition: str) -> list[dict[str, Any]]:
         chosen = f"{NOTIFICATIONS},{REFERENCE},TechnicalObject,TechnicalObjectLabel,NotifProcessingPhase"

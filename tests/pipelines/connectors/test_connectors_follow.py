@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from data_contracts.records.answer_records import AlarmTerms, add_predictions
 from data_contracts.records.outbox.outbox import open_channel
 from data_contracts.records.records import Prediction, open_records
 from data_contracts.workspace import Workspace, init_workspace
+from pipelines.connectors import follow_channels, run_channels
 from pipelines.connectors.follow_channels import follow_outbox
 from pipelines.connectors.run_channels import OutboxRun
 from pipelines.terminal.stop_signals import StopFlag
@@ -92,3 +94,51 @@ def test_a_channel_in_trouble_holds_up_no_other(
     assert [message.splitlines()[1] for message in messages] == [
         f"https://plant.example/ui/machines/m{number}" for number in (1, 2, 3)
     ]
+
+
+def noted(function: Callable[..., Any], calls: list[object]) -> Callable[..., Any]:
+    """Return the function as it is, but for a list of its calls."""
+
+    def call(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return function(*arguments)
+
+    return call
+
+
+def test_what_quiet_hours_hold_is_looked_at_again_when_something_happens(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in every round: with an event of any kind, once its channel's file is another, or when they end."""
+    workspace, stopping, now = init_workspace(tmp_path / "plant"), StopFlag(), pd.Timestamp.now("UTC").as_unit("us")
+    rounds, openings = list[object](), list[object]()
+    monkeypatch.setattr(follow_channels, "_LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(follow_channels, "read_channel", noted(follow_channels.read_channel, rounds))
+    monkeypatch.setattr(run_channels, "open_people", noted(run_channels.open_people, openings))
+    file = workspace.root / "channels" / "shift.toml"
+    file.parent.mkdir()
+    hours = "-".join(f"{now + pd.Timedelta(hours=hours):%H:%M}" for hours in (-1, 9))
+    file.write_text(f'[message]\nurls_file = "urls"\ndigest = "0s"\nquiet = "{hours}"\n')
+    (workspace.root / "urls").write_text(f"json://127.0.0.1:{receiver.port}/\n")
+    open_channel(open_records(workspace.records_url), "shift", now)
+    alarm(workspace, 1)
+    following = threading.Thread(target=lambda: follow_outbox(workspace, None, stopping=stopping))
+    following.start()
+
+    def await_rounds(count: int) -> None:
+        until = len(rounds) + count
+        await_true(lambda: len(rounds) >= until)
+
+    try:
+        await_rounds(65)
+        assert len(openings) == 1, "nor in a minute's round"
+        alarm(workspace, 2)
+        await_true(lambda: len(openings) == 2)
+        await_rounds(5)
+        assert (len(openings), receiver.taken) == (2, [])
+        write(file, '[message]\nurls_file = "urls"\ndigest = "0s"\n')
+        await_true(lambda: len(receiver.taken) == 1)
+    finally:
+        stopping.asked = True
+        following.join()
+    assert receiver.taken[0].event["title"] == "2 alarms"

@@ -14,15 +14,15 @@ from data_contracts.errors import UsageError
 from data_contracts.records.alarm_marks.marks import silence, withdraw
 from data_contracts.records.answer_records import AlarmTerms, add_predictions
 from data_contracts.records.outbox.event_kinds import DECISION_MADE, KINDS
-from data_contracts.records.outbox.outbox import add_events, outbox_frame
+from data_contracts.records.outbox.outbox import add_events, outbox_frame, replay_events
 from data_contracts.records.outbox.outbox_records import OutboxEvent
+from data_contracts.records.outbox.reached_addresses import reached_addresses
 from data_contracts.records.records import Prediction, open_records
 from data_contracts.workspace import Workspace, init_workspace
 from pipelines.connectors.channel_settings import FOLDER, read_channel
 from pipelines.connectors.deliver import DeliverResult
-from pipelines.connectors.messages.addresses import Reached
 from pipelines.connectors.messages.deliver_messages import deliver_messages, open_people
-from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_length
+from pipelines.connectors.messages.quiet_hours import is_quiet, quiet_end, quiet_length
 from pipelines.terminal.stop_signals import StopFlag
 from tests.pipelines.connectors.mail_receiver import MailServer, running_mail_server
 from tests.pipelines.connectors.webhook_receiver import Receiver, running_receiver
@@ -70,10 +70,10 @@ def alarm(workspace: Workspace, asset: str, at: pd.Timestamp) -> sa.Engine:
     return records
 
 
-def run(workspace: Workspace, now: pd.Timestamp, reached: Reached | None = None) -> DeliverResult:
+def run(workspace: Workspace, now: pd.Timestamp) -> DeliverResult:
     channel = read_channel(workspace.root, "shift")
     assert channel.message is not None
-    people = open_people(channel.message, workspace.root, PAGES, {} if reached is None else reached)
+    people = open_people(channel.message, workspace.root, PAGES)
     kinds, records = channel.kinds_of(KINDS), open_records(workspace.records_url)
     return deliver_messages(records, "shift", channel, people, kinds, clock=lambda: now, stopping=StopFlag())
 
@@ -86,7 +86,8 @@ def test_an_alarm_is_one_message_and_several_at_once_are_too(workspace: Workspac
     """Alerts of one alarm are one message; alarms within a minute wait for each other; a link leads to the machine."""
     for hours in range(3):
         alarm(workspace, "mill 7", T + hours * HOUR)
-    assert run(workspace, T + MINUTE / 2).held == 1
+    held = run(workspace, T + MINUTE / 2)
+    assert (held.held, held.to_dict()["held_until"]) == (1, "2026-07-01T12:01:00+00:00")
     assert run(workspace, T + MINUTE).delivered == 1
     first = "mill 7: failure expected by 2026-07-04 16:00 (71%)"
     assert texts(chat) == [(first, f"{first}\n{PAGES}ui/machines/mill%207")]
@@ -104,10 +105,11 @@ def test_quiet_hours_hold_everything_and_end_in_one_message(workspace: Workspace
     write(workspace, 'quiet = "22:00-06:00"\ntime_zone = "Europe/Berlin"\nlanguage = "de"', more='give_up_after = "1h"')
     for number, hour in enumerate((21, 23, 26)):
         alarm(workspace, f"m{number}", pd.Timestamp("2026-07-01T00:00Z").as_unit("us") + hour * HOUR)
-    for hour in (22, 24, 27):
-        assert run(workspace, pd.Timestamp("2026-07-01T00:00Z") + hour * HOUR + 59 * MINUTE).delivered == 0
-    chat.answer = lambda _: (503, {})
     morning = pd.Timestamp("2026-07-02T04:00Z").as_unit("us")
+    for hour in (22, 24, 27):
+        held = run(workspace, pd.Timestamp("2026-07-01T00:00Z") + hour * HOUR + 59 * MINUTE)
+        assert (held.delivered, held.held_until) == (0, morning)
+    chat.answer = lambda _: (503, {})
     assert run(workspace, morning).retrying == 3, "patience does not end in the night"
     chat.answer = lambda _: (200, {})
     assert run(workspace, morning).held == 3
@@ -129,8 +131,9 @@ def test_quiet_hours_end_within_their_length(begins: int, ends: int, at: Any) ->
     quiet = "-".join(f"{quarter // 4:02}:{quarter % 4 * 15:02}" for quarter in (begins, ends))
     now = pd.Timestamp(at, tz="UTC")
     if begins != ends and is_quiet(now, quiet, "Europe/Berlin"):
-        steps = pd.date_range(now, now + quiet_length(quiet) + HOUR, freq="15min")
-        assert not all(is_quiet(step, quiet, "Europe/Berlin") for step in steps)
+        end = quiet_end(now, quiet, "Europe/Berlin")
+        assert now < end <= now + quiet_length(quiet) + HOUR
+        assert not is_quiet(end, quiet, "Europe/Berlin")
         assert is_quiet(now.tz_convert("Asia/Tokyo"), quiet, "Europe/Berlin")
 
 
@@ -153,24 +156,42 @@ def test_a_silenced_alarm_is_a_message_to_nobody(workspace: Workspace, chat: Rec
 def test_mail_arrives_and_who_has_a_message_does_not_get_it_again(
     workspace: Workspace, chat: Receiver, mail: MailServer
 ) -> None:
-    """While the mail server takes nothing, chat has it once; then mail comes, with what was opened meanwhile."""
+    """While the mail server takes nothing, chat has it once, whoever delivers; mail comes with what was opened then."""
     write(workspace, "", f"json://127.0.0.1:{chat.port}/shift\n{mail.url('shift@plant.example')}\n")
-    reached: Reached = {}
     records = alarm(workspace, "m1", T)
     mail.refuses = True
-    failed = run(workspace, T + MINUTE, reached)
+    failed = run(workspace, T + MINUTE)
     assert (failed.retrying, failed.delivered) == (1, 0)
     assert failed.problem.startswith("line 2 (E-Mail")
     alarm(workspace, "m2", T + MINUTE)
     mail.refuses = False
-    assert run(workspace, T + 3 * MINUTE, reached).delivered == 2
+    assert run(workspace, T + 3 * MINUTE).delivered == 2
     assert [title[:2] for title, _ in texts(chat)] == ["m1", "m2"]
     (letter,) = mail.mails
     assert (letter["subject"], letter["to"]) == ("2 alarms", "shift@plant.example")
     body = letter.get_body(("plain", "html"))
     assert body is not None
     assert "m1: failure expected by 2026-07-04 16:00" in body.get_content()
-    assert (reached, set(outbox_frame(records, "shift")["state"])) == ({}, {"delivered"})
+    assert set(outbox_frame(records, "shift")["state"]) == {"delivered"}
+
+
+def test_whom_a_message_reached_is_noted_before_the_next_one_is_sent(workspace: Workspace, chat: Receiver) -> None:
+    """A process killed on its way to the second address repeats nothing, nor does a dead letter that is replayed."""
+    write(workspace, "", "".join(f"json://127.0.0.1:{chat.port}/{name}\n" for name in "ab"), 'give_up_after = "30s"')
+    records, noted = alarm(workspace, "m1", T), list[int]()
+
+    def answer(_: object) -> tuple[int, dict[str, str]]:
+        (number,) = outbox_frame(records, "shift")["id"]
+        noted.append(len(reached_addresses(records, "shift", [number])[number]))
+        return (503 if len(noted) == 2 else 200, {})
+
+    chat.answer = answer
+    failed = run(workspace, T + MINUTE)
+    assert (failed.dead, failed.problem[:6]) == (1, "line 2")
+    assert replay_events(records, "shift") == 1
+    assert run(workspace, T + HOUR).delivered == 1
+    assert noted == [0, 1, 1]
+    assert len(chat.taken) == 2
 
 
 def test_every_kind_of_event_has_words_in_both_languages(workspace: Workspace, chat: Receiver) -> None:

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.errors import UsageError
+from data_contracts.records.alarm_marks.marks import silence
 from data_contracts.records.answer_records import Answer, add_predictions
 from data_contracts.records.outbox.event_kinds import MODEL_PROMOTED, event_id
 from data_contracts.records.outbox.outbox import add_events, outbox_frame, replay_events
 from data_contracts.records.outbox.outbox_records import OutboxEvent
-from data_contracts.records.records import open_records
+from data_contracts.records.records import Prediction, open_records
 from data_contracts.workspace import SETTINGS_FILE, Workspace
 from pipelines.connectors.run_channels import deliver_all
 from pipelines.connectors.sap.notification_text import LONGEST_TEXT, long_text, prediction_in, short_text, units
@@ -124,7 +125,7 @@ def test_what_was_being_posted_when_its_process_was_killed_settles_first(
 
     sap.fault = kill
     assert process.wait(120) == -9
-    assert (run(now + MINUTE).delivered, len(sap.reads)) == (0, 1)
+    assert (run(now + MINUTE).delivered, len(sap.reads)) == (0, 2), "both of before it was killed"
     _wait_for(lambda: sap.references() != [])
     assert run(pd.Timestamp.now("UTC").as_unit("us") + SETTLED).delivered == 1
     assert (len(sap.posts), len(sap.references())) == (1, 1)
@@ -150,8 +151,65 @@ def test_a_refused_notification_is_a_dead_letter_with_saps_words(
     dead = outbox_frame(records, "sap", state="dead")
     assert dead["problem"].tolist() == ["400 Bad Request: Technical object m1 does not exist (IW/123)"]
     assert replay_events(records, "sap") == 1
+    complete(sap)
     assert run(T + MINUTE).delivered == 1
     assert len(set(sap.references())) == len(sap.references()) == 3
+
+
+def complete(sap: SapServer) -> None:
+    """Complete every notification."""
+    with sap.lock:
+        for number in sap.notifications:
+            sap.change(NOTIFICATION, number, NotifProcessingPhase="4")
+
+
+def test_a_silenced_alarm_is_no_notification_unless_the_channel_says_so(
+    workspace: Workspace, sap: SapServer, write_channel: WriteChannel, write_alarms: WriteAlarms, run: Deliver
+) -> None:
+    """Other machines' are; so is one that is opened once the silence has ended."""
+    records, day = open_records(workspace.records_url), pd.Timedelta(days=1)
+    (opened, _) = write_alarms("m1", "m2")
+    alert = Prediction("p-0", "m1", T, T, 259200.0, 14400.0, 0.71, None, 0.44, True, opened.data["model"], 3, "batch")
+    add_predictions(records, [alert])
+    words = {"model_name": opened.data["model"], "asset": "m1", "began": T, "actor": "ada", "reason": "ordered"}
+    silence(records, **words, at=T, expires_at=T + day)
+    result = run(T)
+    assert (result.delivered, result.silenced) == (1, 1)
+    assert outbox_frame(records, "sap", state="silenced")["problem"].tolist() == [
+        f"silenced by ada until {T + day}: ordered"
+    ]
+    write_alarms("m1", at=T + day)
+    assert run(T + day).delivered == 1
+    complete(sap)
+    silence(records, **words, at=T + day, expires_at=T + 3 * day)
+    write_channel("silenced = true")
+    write_alarms("m1", at=T + 2 * day)
+    assert run(T + 2 * day).delivered == 1
+    assert [each["TechnicalObject"] for each in sap.posts] == ["m2", "m1", "m1"]
+
+
+@pytest.mark.parametrize("name", ["cnc-07", "000210100094"])
+def test_a_long_alarm_is_one_notification_until_that_is_completed(
+    workspace: Workspace,
+    sap: SapServer,
+    write_channel: WriteChannel,
+    write_alarms: WriteAlarms,
+    run: Deliver,
+    name: str,
+) -> None:
+    """Opened again with each claim, it adds none to one of ours that is open, but does to other people's."""
+    write_channel('objects = "objects.csv"')
+    (workspace.root / "objects.csv").write_text(f"asset,object\nm1,{name}\n")
+    sap.add(NOTIFICATION, {"TechnicalObject": name, "MaintNotifExtReferenceNumber": "by hand"})
+    day = pd.Timedelta(days=1)
+    for days, posted in ((0, 1), (3, 1), (6, 1)):
+        write_alarms("m1", at=T + days * day)
+        assert run(T + days * day).delivered == 1
+        assert len(sap.posts) == posted
+    complete(sap)
+    write_alarms("m1", at=T + 9 * day)
+    assert run(T + 9 * day).delivered == 1
+    assert len(sap.posts) == 2
 
 
 def test_a_reference_in_use_for_another_object_is_refused(
@@ -277,6 +335,7 @@ def test_each_alarm_is_one_notification_through_faults_and_kills(
 
     def strike() -> None:
         nonlocal killed
+        complete(sap)  # or a machine's second alarm would need none
         if process is not None and process.poll() is None and killed < kills and chance.random() < kills / alarms:
             killed += 1
             process.kill()
