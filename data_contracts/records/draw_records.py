@@ -41,15 +41,14 @@ def alarm_draws(engine: sa.Engine, *, model_name: str, known: pd.Timestamp) -> p
 
 
 def undrawn_alerts(engine: sa.Engine, *, model_name: str, known: pd.Timestamp) -> pd.DataFrame:
-    """Read the alerts (asset, as_of) with ``as_of <= known`` that could not have been held back, each cut-off once."""
+    """Read the alerts (asset, as_of, prediction_id) with ``as_of <= known`` that could not have been held back."""
     alert, draw = Prediction.table.c, AlarmDraw.table.c
     drawn = sa.and_(alert.prediction_id == draw.prediction_id, draw.share > 0)
     query = (
-        sa.select(alert.asset, alert.as_of)
+        sa.select(alert.asset, alert.as_of, alert.prediction_id)
         .select_from(Prediction.table.outerjoin(AlarmDraw.table, drawn))
         .where(alert.model_name == model_name, alert.alert, alert.as_of <= known, draw.prediction_id.is_(None))
-        .group_by(alert.asset, alert.as_of)
-        .order_by(alert.as_of, alert.asset)
+        .order_by(alert.as_of, alert.asset, alert.prediction_id)
     )
     return read_frame(engine, query)
 

@@ -8,10 +8,11 @@ import pandas as pd
 from data_contracts.tables.corrections import in_order_of_correction
 from models.hold_back.acting_effect import alarms_of
 from models.labels.breakdowns import first_booked
-from models.labels.labels import interventions, known_rows
+from models.labels.labels import known_rows
 from models.outcomes.episodes import Terms, merge_alerts, normalize_types, number_alerts
-from models.outcomes.outcomes import known_work_orders
+from models.outcomes.reported_visits import ALERT
 from models.outcomes.stratum_counts import NOT_RECORDED, Membership
+from models.value.prompted_work import ALERTS, prompted_work
 
 QUANTITIES = ("downtime_hours", "labour_hours", "parts_cost", "energy_kwh")
 """The columns in which failures and work orders may record what they took."""
@@ -29,30 +30,48 @@ class AlarmHistory:
     failures
         Columns asset, event_time, plant and `QUANTITIES`, NaN where not recorded; a row a breakdown.
     orders
-        The work prompted by alarms: asset, event_time, plant, finding, kind ("inspection" where no fault was found,
+        The visits prompted by alarms: asset, event_time, plant, finding, kind ("inspection" where no fault was found,
         "none" where nobody inspected, else "repair"), alarm (the index of its alarm) and `QUANTITIES`.
     pending
         Alarms whose claim is not over, or whose failures may not be reported yet; they are in no table.
+    unassigned
+        Work orders prompted by alarms that belong to none of these; they are in no table.
     """
 
     alarms: pd.DataFrame
     failures: pd.DataFrame
     orders: pd.DataFrame
     pending: int = 0
+    unassigned: int = 0
 
     def of_plant(self, plant: str) -> "AlarmHistory":
         """Return what belongs to a plant."""
         alarms, failures, orders = (
             frame[frame["plant"] == plant] for frame in (self.alarms, self.failures, self.orders)
         )
-        return AlarmHistory(alarms, failures, orders, self.pending)
+        return AlarmHistory(alarms, failures, orders, self.pending, self.unassigned)
 
 
 def undrawn_alarms(alerts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
-    """Merge alerts (asset, as_of) for which nothing was drawn into alarms: asset, opened, until, share 0."""
-    merged = merge_alerts(number_alerts(alerts[["asset", "as_of"]].assign(alert=True), terms))
-    alarms = merged[["asset", "opened"]].assign(until=merged["opened"] + terms.claim)
-    return alarms.assign(share=0.0, held_back=False)
+    """Merge alerts (asset, as_of, and prediction_id if known) for which nothing was drawn into alarms with share 0.
+
+    The columns are asset, opened, until, share, held_back and alerts, the ids of theirs.
+    """
+    numbered = number_alerts(alerts[["asset", "as_of"]].assign(alert=True), terms)
+    merged = merge_alerts(numbered)
+    alarms = merged[["asset", "opened"]].assign(until=merged["opened"] + terms.claim, share=0.0, held_back=False)
+    opened = numbered.assign(opened=numbered.groupby("episode")["as_of"].transform("min"))
+    typed = normalize_types(alerts, "as_of").merge(opened, on=["asset", "as_of"])
+    return _with_alerts(alarms, typed)
+
+
+def _with_alerts(alarms: pd.DataFrame, alerts: pd.DataFrame) -> pd.DataFrame:
+    """Add the ids of the alerts (asset, opened, prediction_id) of each alarm; none where they are not known."""
+    if ALERT not in alerts.columns or alerts.empty:
+        return alarms.assign(**{ALERTS: pd.Series([()] * len(alarms), index=alarms.index, dtype="object")})
+    ids = alerts.dropna(subset=[ALERT]).groupby(["asset", "opened"])[ALERT].agg(tuple).rename(ALERTS)
+    joined = alarms.join(ids.astype("object"), on=["asset", "opened"])
+    return joined.assign(**{ALERTS: joined[ALERTS].map(lambda each: each if isinstance(each, tuple) else ())})
 
 
 def alarm_history(
@@ -72,12 +91,14 @@ def alarm_history(
     `draws` as `data_contracts.records.draw_records.alarm_draws` reads them, `undrawn` as `undrawn_alarms` returns them;
     `assets` are the records that say which plant an asset stands in.
     """
-    alarms = pd.concat([alarms_of(draws[draws["as_of"] <= now]), undrawn], ignore_index=True)
+    drawn = draws[(draws["as_of"] <= now) & (draws["share"] > 0)]
+    drawn_alarms = _with_alerts(alarms_of(drawn), normalize_types(drawn, "opened"))
+    alarms = pd.concat([drawn_alarms, undrawn], ignore_index=True)
     alarms = normalize_types(alarms, "opened", "until")
     alarms = alarms.astype({"held_back": bool}).sort_values(["opened", "asset"], ignore_index=True)
     membership = Membership.of(assets, "plant") if "plant" in assets.columns and len(assets) else None
     recorded = _recorded_failures(failures, work_orders, now, terms.breakdown)
-    orders = _prompted_by_alarms(work_orders, now, alarms)
+    orders, unassigned = _prompted_by_alarms(work_orders, now, alarms, terms)
     alarms = alarms.assign(
         failed=_followed(alarms, recorded),
         acted_on=alarms.index.isin(orders.loc[orders["finding"].ne("not_inspected"), "alarm"]),
@@ -95,6 +116,8 @@ def alarm_history(
         happened.assign(plant=_plants(happened, "event_time", membership)),
         orders[orders["alarm"].isin(kept.index)].assign(plant=lambda rows: rows["alarm"].map(kept["plant"])),
         int((inside & ~matured).sum()),
+        # Work from before the first alarm was prompted by other means of watching.
+        int(((unassigned >= max(begins, alarms["opened"].min())) & (unassigned < ends)).sum()) if len(alarms) else 0,
     )
 
 
@@ -135,27 +158,18 @@ def _recorded_failures(
     return own.fillna(taken)
 
 
-def _prompted_by_alarms(work_orders: pd.DataFrame, now: pd.Timestamp, alarms: pd.DataFrame) -> pd.DataFrame:
-    """Return the work that alarms prompted, each with the latest alarm of its asset opened before it, if any."""
-    orders = interventions(known_work_orders(work_orders, now))
-    orders = orders[orders["prompted_by"].eq("alarm")]
-    taken = _with_quantities(work_orders, "work_order_id", now).set_index(["asset", "work_order_id"])[list(QUANTITIES)]
-    orders = orders[["asset", "work_order_id", "event_time", "finding"]].join(taken, on=["asset", "work_order_id"])
-    opened = alarms[["asset", "opened"]].reset_index(names="alarm").sort_values("opened")
-    orders["kind"] = np.select(
-        [orders["finding"].eq("no_fault_found"), orders["finding"].eq("not_inspected")],
+def _prompted_by_alarms(
+    work_orders: pd.DataFrame, now: pd.Timestamp, alarms: pd.DataFrame, terms: Terms
+) -> tuple[pd.DataFrame, "pd.Series[pd.Timestamp]"]:
+    """Return the visits that alarms prompted, with what was done, and the times of the work that belongs to none."""
+    taken = _with_quantities(work_orders, "work_order_id", now)[["asset", "work_order_id", *QUANTITIES]]
+    visits, unassigned = prompted_work(work_orders, taken.astype({"asset": "str"}), alarms, now=now, terms=terms)
+    visits["kind"] = np.select(
+        [visits["finding"].eq("no_fault_found"), visits["finding"].eq("not_inspected")],
         [np.str_("inspection"), np.str_("none")],
         np.str_("repair"),
     )
-    found = pd.merge_asof(
-        orders.sort_values("event_time"),
-        opened,
-        left_on="event_time",
-        right_on="opened",
-        by="asset",
-        allow_exact_matches=False,
-    )
-    return found.dropna(subset=["alarm"]).astype({"alarm": "int64"}).drop(columns="opened")
+    return visits, unassigned
 
 
 def _with_quantities(frame: pd.DataFrame, key: str, now: pd.Timestamp) -> pd.DataFrame:

@@ -87,6 +87,7 @@ class ValueLedger:
     currency: str
     confidence: float
     unpriced: str  # why nothing is expressed in money; empty if it is
+    unassigned: int = 0  # work orders prompted by alarms that belong to none; they are in no estimate
 
     def all_rows(self) -> Iterator[LedgerRow]:
         """Yield the rows by plant and month, those of plants and months as a whole if there are several, the total."""
@@ -125,6 +126,7 @@ def value_ledger(history: AlarmHistory, prices: CostSettings, confidence: float 
         prices.currency,
         confidence,
         "" if common.priced else _unpriced(common),
+        history.unassigned,
     )
 
 

@@ -44,6 +44,9 @@ def _sentences(ledger: ValueLedger) -> Iterator[str]:
     yield from (ledger.unpriced[0].upper() + ledger.unpriced[1:] + ".",) if ledger.unpriced else ()
     if ledger.figures:
         yield f"It rests on: {'; '.join(figure_words(figure) for figure in ledger.figures)}."
+    if ledger.unassigned:
+        orders = "1 work order" if ledger.unassigned == 1 else f"{ledger.unassigned:,} work orders"
+        yield f"{orders} prompted by alarms can be assigned to no announced alarm in time, and count nowhere."
     if ledger.pending:
         yield f"{ledger.pending:,} alarms have not matured and do not count yet."
 

@@ -12,6 +12,7 @@ import pandas as pd
 from models.backtesting.outcome_sources import OutcomeSources
 from models.labels.labels import CONCLUSIVE_FINDINGS, interventions, known_rows
 from models.outcomes.outcomes import known_failures, known_work_orders
+from models.outcomes.reported_visits import reported_visits
 
 _KEYS = ["asset", "event_time"]
 NO_MODE = ""
@@ -22,7 +23,7 @@ def potential_failures(sources: OutcomeSources) -> pd.DataFrame:
     failures = known_failures(sources.failures, sources.at, sources.terms.breakdown)
     booked = known_rows(sources.failures, "failure_id", sources.at)
     happened = _with_mode(failures, booked, "mode").assign(happened=True)
-    work = interventions(known_work_orders(sources.work_orders, sources.at))
+    work = recorded_visits(sources)
     confirmed = work[work["finding"].eq("defect_confirmed").fillna(False).astype(bool)]
     repaired = _with_mode(confirmed[_KEYS].drop_duplicates(), confirmed, "component").assign(happened=False)
     both = pd.concat([happened, repaired], ignore_index=True)
@@ -31,9 +32,15 @@ def potential_failures(sources: OutcomeSources) -> pd.DataFrame:
     return both.drop_duplicates(_KEYS, ignore_index=True)
 
 
+def recorded_visits(sources: OutcomeSources) -> pd.DataFrame:
+    """Return the visits after alarms and audits, as known in the end: one that two systems report counts once."""
+    orders = known_work_orders(sources.work_orders, sources.at)
+    return reported_visits(interventions(orders), sources.terms.claim)
+
+
 def unclear_visits(sources: OutcomeSources) -> pd.DataFrame:
     """Return asset and event_time of the visits whose finding does not say whether there was a defect."""
-    work = interventions(known_work_orders(sources.work_orders, sources.at))
+    work = recorded_visits(sources)
     return work.loc[~work["finding"].isin(CONCLUSIVE_FINDINGS), _KEYS].reset_index(drop=True)
 
 

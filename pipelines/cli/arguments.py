@@ -30,6 +30,15 @@ def model_name(workspace: "Workspace", name: str | None) -> str:
     raise UsageError(found, f"one of {', '.join(names) or 'the registered models, of which there is none'}", hint)
 
 
+def answering_model(workspace: "Workspace", name: str | None) -> str:
+    """Return the model that is meant: the one named, or the only one with a champion; UsageError if that is none."""
+    from models.registry.registry import Registry
+
+    registry = Registry(workspace)
+    champions = [each for each in registry.names() if registry.champion(each) is not None] if name is None else []
+    return champions[0] if len(champions) == 1 else model_name(workspace, name)
+
+
 def types_without_model(workspace: "Workspace") -> "tuple[TypeReadiness, ...]":
     """Return how far the asset types are that have telemetry and no model."""
     import pandas as pd

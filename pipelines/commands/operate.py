@@ -213,6 +213,9 @@ def schedule(*, options: Shared = DEFAULTS) -> None:
     options : Options
         The workspace.
     """
+    from pipelines.cli.long_running import run_long
+
+    run_long()
     from pipelines.flows.schedules import serve_schedules
 
     workspace = options.open()

@@ -26,7 +26,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 class WebhookSection:
     """An address that takes events as CloudEvents."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", title="an http or https address")]
     """Where to post each event to."""
     secret_file: Path | None = None
     """A file whose first line is the secret that requests are signed with (Standard Webhooks); without one they are
@@ -50,7 +50,14 @@ class MessageSection:
     """The language of the messages."""
     time_zone: TimeZone = "UTC"
     """The time zone of quiet hours, and of the times in messages."""
-    quiet: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")] = ""
+    quiet: Annotated[
+        str,
+        Field(
+            pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
+            title="two times of day",
+            examples=["22:00-06:00"],
+        ),
+    ] = ""
     """From when until when nobody is disturbed, such as "22:00-06:00": what happens then is one message afterwards."""
     digest: Duration = pd.Timedelta(minutes=1)
     """What happens within this time after the first event goes with it, as one message."""

@@ -38,7 +38,7 @@ class PriorityRule:
 class SapSection:
     """An SAP system that takes events as maintenance notifications, and gives back what became of them."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
+    url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$", title="an http or https address")]
     """Where its OData services are, such as https://s4.plant.example/sap/opu/odata/sap."""
     notification_type: Annotated[str, Field(min_length=2, max_length=2)]
     """The type of the notifications, such as M2."""
@@ -46,7 +46,7 @@ class SapSection:
     """The time zone of SAP's local times, such as Europe/Berlin; a notification's own UTC goes first."""
     time_zones: dict[str, TimeZone] = Field(default_factory=dict)
     """What the time zones that notifications name are, such as EST = "America/New_York"."""
-    client: Annotated[str | None, Field(pattern=r"^\d{3}$")] = None
+    client: Annotated[str | None, Field(pattern=r"^\d{3}$", title="three digits")] = None
     """The client (sap-client); the system's own by default."""
     user: Annotated[str | None, Field(min_length=1)] = None
     """The technical user; with `password_file`."""
@@ -65,7 +65,7 @@ class SapSection:
     """The name of the service of notifications."""
     orders: Annotated[str, Field(pattern=r"^[\w;=.-]+$")] = "API_MAINTENANCEORDER"
     """The name of the service of orders."""
-    prefix: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,4}$")] = "FW"
+    prefix: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,4}$", title="two to four capital letters or digits")] = "FW"
     """What our reference numbers begin with; workspaces that share an SAP system need one each. It must stay."""
     objects: Path | None = None
     """A table (CSV: asset, object, kind) of technical objects; an asset that is not in it has its own name."""

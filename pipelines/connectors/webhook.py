@@ -75,7 +75,7 @@ def open_webhook(section: WebhookSection, root: Path, source: str) -> Iterator[W
     """Read the secrets of an address, and keep its connections for the block; it follows no redirection."""
     secret, token = read_secret(section.secret_file, root), read_secret(section.token_file, root)
     headers = {"user-agent": "forewarn"} | ({} if token is None else {"authorization": f"Bearer {token}"})
-    key = None if secret is None else parse_secret(secret)
+    key = None if secret is None else parse_secret(secret, str(root / (section.secret_file or "")))
     with httpx.Client(
         headers=headers,
         timeout=section.answer_within.total_seconds(),

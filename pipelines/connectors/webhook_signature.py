@@ -17,16 +17,16 @@ _PREFIX = "whsec_"
 _SHORTEST = 24
 
 
-def parse_secret(text: str) -> bytes:
-    """Read a secret, ``whsec_`` and base64; `UsageError` if it is none, or shorter than 24 bytes."""
+def parse_secret(text: str, place: str) -> bytes:
+    """Read a secret, ``whsec_`` and base64; `UsageError` with its place if it is none, or shorter than 24 bytes."""
     try:
         secret = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
     except binascii.Error:
         secret = b""
     if not text.startswith(_PREFIX) or len(secret) < _SHORTEST:
-        made = "openssl rand -base64 32"
+        made = f'echo "{_PREFIX}$(openssl rand -base64 32)"'
         expected = f"{_PREFIX} and the base64 of {_SHORTEST} bytes or more"
-        raise UsageError("a secret for webhooks in another form", expected, f"Make one with `{made}`")
+        raise UsageError(f"{place} has no secret for webhooks in its first line", expected, f"Make one with `{made}`")
     return secret
 
 

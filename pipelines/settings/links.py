@@ -11,6 +11,6 @@ from data_contracts.configuration.values import configuration
 class LinkSettings:
     """Where people who get a message see more of it."""
 
-    endpoint: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = ""
+    endpoint: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$", title="an http or https address")] = ""
     """The address under which browsers reach the endpoint, such as "https://forewarn.plant.example"; messages and work
     orders link to the machine's page there. Empty for no links."""

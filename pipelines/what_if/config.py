@@ -45,6 +45,7 @@ class WhatIfConfig:
     costs: Mapping[str, float] = field(default_factory=lambda: _NONE)  # by the names of `COSTS`
     simulate: int = 0  # how many fleets to simulate; the record itself is replayed if 0
     seed: int = 0
+    crews_by_settings: bool = False  # whether today's crews are those of the workspace's settings
 
     def __post_init__(self) -> None:
         for name in self.costs:

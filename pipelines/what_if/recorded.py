@@ -47,6 +47,14 @@ def measured_response(alerts: pd.DataFrame, terms: Terms, sources: OutcomeSource
     return (pd.Timedelta(waited.median()).round("min").as_unit("us"), len(waited)) if len(waited) >= FEWEST else None
 
 
+def routine_every(sources: OutcomeSources) -> pd.Timedelta | None:
+    """Return the median time between the routine work of an asset, as last corrected; None where it had none twice."""
+    orders = known_work_orders(sources.work_orders, sources.at)
+    routine = orders[orders["kind"].eq("routine")]
+    times = routine.sort_values("event_time").groupby("asset")["event_time"].diff().dropna()
+    return pd.Timedelta(times.median()) if len(times) else None
+
+
 def part_renewals(potential: pd.DataFrame, sources: OutcomeSources) -> pd.DataFrame:
     """Return asset, event_time, mode, failed and routine: when parts were renewed, and why."""
     orders = known_work_orders(sources.work_orders, sources.at)

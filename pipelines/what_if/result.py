@@ -44,6 +44,7 @@ class WhatIfResult:
     detectable: tuple[pd.Timedelta, bool]  # and whether it was assumed
     part_lead: pd.Timedelta
     rows: tuple[Compared, ...]  # today first
+    crews_by_settings: bool = False  # whether [planning] says how many machines crews visit today
     fitted: tuple[str, ...] = ()  # what simulated fleets rest on
     routine_every: pd.Timedelta | None = None  # the median time between routine work in the record
     answers: tuple[str, ...] = ()  # what each alternative changes, in sentences

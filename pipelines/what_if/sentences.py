@@ -67,15 +67,23 @@ def _today(result: "WhatIfResult") -> str:
     threshold, horizon = result.own
     today: Alternative = result.today
     crews, every = today.machines_per_day, today.inspect_every
+    words = "crews without a limit" if crews is None else f"{crews} {pluralize('machine', crews)} a day"
     parts = [
         f"threshold {threshold if today.threshold is None else today.threshold:.3g}",
         f"horizon {format_duration(today.horizon or horizon)}",
-        "crews without a limit" if crews is None else f"{crews} machines a day",
+        words + _crews_from(result),
         "no inspections by the calendar" if every is None else f"inspections every {every / _DAY:g} days",
     ]
     stock = ", ".join(f"{mode}={number}" for mode, number in today.stock)
-    parts += [f"stock {stock}"] if stock else []
+    parts.append(f"stock {stock}" if stock else "stock not counted")
     return f"Today: {result.subject}, {', '.join(parts)}; say with --today what differs."
+
+
+def _crews_from(result: "WhatIfResult") -> str:
+    if not result.crews_by_settings:
+        return ""
+    declared = result.today.machines_per_day is not None
+    return " (planning.machines_per_day)" if declared else " (planning.machines_per_day declares none)"
 
 
 def _costs(result: "WhatIfResult") -> Iterator[str]:

@@ -14,16 +14,15 @@ from features.clock import clock_of
 from models.backtesting.outcome_sources import OutcomeSources
 from models.experiment.condition_outcomes import check_condition
 from models.experiment.experiment import Experiment
-from models.labels.labels import interventions
-from models.outcomes.outcomes import known_work_orders
 from models.what_if.alternatives import Alternative
 from models.what_if.compared import compare
+from models.what_if.potential_failures import recorded_visits
 from models.what_if.replay import RecordedFleet, ReplayTerms, ScoredModel, alerts_of, replay, terms_of
 from models.what_if.visits import Span
 from pipelines.backtesting.backtest_versions import CachedModels, cache_folder
 from pipelines.settings.settings import Settings
 from pipelines.what_if.config import WhatIfConfig, declared_costs, event_costs
-from pipelines.what_if.recorded import hours_stood, measured_response
+from pipelines.what_if.recorded import hours_stood, measured_response, routine_every
 from pipelines.what_if.result import Recorded, WhatIfResult
 from pipelines.what_if.scored_models import ModelSource, UnscoredModel, check_target, models_of
 from pipelines.what_if.sentences import answers, assumptions
@@ -90,6 +89,7 @@ def run_what_if(
         span=shared.span,
         own=(today.threshold, today.horizon),
         today=config.today,
+        crews_by_settings=config.crews_by_settings,
         recorded=_recorded(fleet, shared.span),
         costs=costs,
         hours_measured=stood is not None and "unplanned_hours" not in given,
@@ -99,7 +99,7 @@ def run_what_if(
         part_lead=shared.part_lead,
         rows=compared,
         fitted=fitted,
-        routine_every=_routine_every(sources),
+        routine_every=routine_every(sources),
     )
     return replace(result, answers=tuple(answers(result)), assumed=tuple(assumptions(result)))
 
@@ -191,10 +191,9 @@ def _shared(
 def _recorded(fleet: RecordedFleet, span: Span) -> Recorded:
     """Count what was really done."""
     assets = list(span.assets)
-    orders = known_work_orders(fleet.sources.work_orders, fleet.sources.at)
     events, visits = (
         rows[(rows["event_time"] > span.since) & (rows["event_time"] <= span.until) & rows["asset"].isin(assets)]
-        for rows in (fleet.potential, interventions(orders))
+        for rows in (fleet.potential, recorded_visits(fleet.sources))
     )
     return Recorded(
         failures=int(events["happened"].sum()),
@@ -202,10 +201,3 @@ def _recorded(fleet: RecordedFleet, span: Span) -> Recorded:
         repaired=int((~events["happened"]).sum()),
         in_vain=int(visits["finding"].eq("no_fault_found").sum()),
     )
-
-
-def _routine_every(sources: OutcomeSources) -> pd.Timedelta | None:
-    orders = sources.work_orders
-    routine = orders[orders["kind"].eq("routine")].drop_duplicates("work_order_id")
-    times = routine.sort_values("event_time").groupby("asset")["event_time"].diff().dropna()
-    return pd.Timedelta(times.median()) if len(times) else None

@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 
 from data_contracts.workspace import Workspace
+from serving.http.error_redaction import describe_error
+from serving.http.errors import LOGGER
 
 _CHANNELS = "channels/*.toml"
 _PROGRAM = "import sys; from pipelines.cli import main; main(sys.argv[1:])"
@@ -47,13 +49,22 @@ class DeliveryProcess:
     def _supervise(self) -> None:
         pause_s = _LOOK_EVERY_S
         while not self._ended.wait(pause_s):
-            pause_s = _LOOK_EVERY_S
-            if not _has_channels(self._root):
-                self._end()
-            elif self._process is None:
-                self._process = _start(self._root)
-            elif self._process.poll() is not None:
-                self._process, pause_s = None, _PAUSE_S
+            try:
+                pause_s = self._look()
+            except OSError as error:  # no memory or no process is free, say: that may pass
+                LOGGER.error("delivery cannot start, and is tried again in %g s: %s", _PAUSE_S, describe_error(error))
+                pause_s = _PAUSE_S
+
+    def _look(self) -> float:
+        """Start or end the process as the channels have it; return after how many seconds to look again."""
+        if not _has_channels(self._root):
+            self._end()
+        elif self._process is None:
+            self._process = _start(self._root)
+        elif self._process.poll() is not None:
+            self._process = None
+            return _PAUSE_S
+        return _LOOK_EVERY_S
 
     def _end(self) -> None:
         process, self._process = self._process, None

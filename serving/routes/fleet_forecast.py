@@ -28,12 +28,22 @@ if TYPE_CHECKING:
     from serving.worker_context import WorkerContext
 
 _HOUR = pd.Timedelta(hours=1)
+_NONE_HOLDS = "no prediction that holds; POST /predict or `forewarn score` makes one"
 
 
 def forecast_fleet(
-    worker: "WorkerContext", champion: "Champion", request: WorklistRequest, start: pd.Timestamp, now: pd.Timestamp
+    worker: "WorkerContext",
+    champion: "Champion",
+    request: WorklistRequest,
+    start: pd.Timestamp,
+    now: pd.Timestamp,
+    *,
+    predict: bool,
 ) -> FleetForecast:
-    """Take stored predictions that are recent enough, and predict for the other assets that run."""
+    """Take stored predictions that are recent enough; predict for the other assets that run, or else leave them out.
+
+    Each prediction that is made is stored, and may open an alarm: what only shows a plan makes none.
+    """
     records = worker.predictor.stored.tables.table("assets").frame
     assets, retired = _assets(worker, champion, request, records, start, now)
     left_out = {asset: LeftOut(asset, "retired", "asset retired") for asset in retired}
@@ -57,6 +67,9 @@ def forecast_fleet(
     forecasts = {
         forecast.asset: forecast for forecast in stored if forecast.asset in assets and outdated.why(forecast) is None
     }
+    if not predict:
+        missing = assets - set(forecasts)
+        return FleetForecast(forecasts, left_out | {asset: left_out_for(asset, None, _NONE_HOLDS) for asset in missing})
     # The latest telemetry has a cut-off of its own for each asset; only the past has one for all.
     as_of = start if start < now else None
     for forecast in _predicted_now(worker, champion, sorted(assets - set(forecasts)), as_of):

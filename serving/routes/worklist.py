@@ -26,11 +26,14 @@ _FURTHEST = pd.Timedelta(days=366)
 
 def plan_worklist(worker: "WorkerContext", request: WorklistRequest) -> WorklistAnswer:
     """Plan the repairs of a period, as `fleet_plan` does, for a program."""
-    return cast("WorklistAnswer", fleet_plan(worker, request).to_dict())
+    return cast("WorklistAnswer", fleet_plan(worker, request, predict=True).to_dict())
 
 
-def fleet_plan(worker: "WorkerContext", request: WorklistRequest) -> FleetPlan:
-    """Plan the repairs of a period; ApiError 404 for an unknown asset, 422 for a late start or a model of life."""
+def fleet_plan(worker: "WorkerContext", request: WorklistRequest, *, predict: bool) -> FleetPlan:
+    """Plan the repairs of a period; ApiError 404 for an unknown asset, 422 for a late start or a model of life.
+
+    `predict` says whether assets without a prediction that holds get one, which is stored, or are left out.
+    """
     champion = worker.champion()
     if champion.artifact.target != "failure":
         raise unprocessable(
@@ -45,7 +48,7 @@ def fleet_plan(worker: "WorkerContext", request: WorklistRequest) -> FleetPlan:
         raise unprocessable(None, found, "a model in time, as repairs are planned by days and hours", remedy)
     now = worker.predictor.clock()
     start = _start(request, now)
-    fleet = forecast_fleet(worker, champion, request, start, now)
+    fleet = forecast_fleet(worker, champion, request, start, now, predict=predict)
     request_context.stop_if_late()
     engine = worker.predictor.log.commit.engine()
     hold_back = worker.predictor.policy.hold_back

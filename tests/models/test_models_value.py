@@ -237,16 +237,68 @@ def test_without_prices_nothing_is_expressed_in_money() -> None:
     assert f"Not in money: {missing}" in " ".join(value_sentences(ledger))
 
 
-def test_work_belongs_to_the_alarm_before_it_also_when_late() -> None:
-    """A visit after the claim is paid for by its alarm; one of an alarm held back counts for nothing."""
+def test_late_work_belongs_to_its_alarm_until_that_has_matured() -> None:
+    """After the claim its alarm pays for it; later work belongs to none unless it names one, and that is said."""
     draws, failures, orders = frames([("a-1", 0, True, False, True), ("a-2", 0, False, True, True)])
-    orders["event_time"] = orders["event_time"] + 8 * DAY
-    orders["known_time"] = orders["event_time"]
+    at = START + pd.Series([6.9, 6.9], index=orders.index) * DAY
+    orders = orders.assign(event_time=at, known_time=at)
     ledger = value_ledger(history(draws, failures, orders), DECLARED)
-    assert (ledger.total.acted_on, ledger.total.failed_anyway) == (1, 1)
+    assert (ledger.total.acted_on, ledger.total.failed_anyway, ledger.unassigned) == (1, 1, 1)
     assert ledger.total.work["downtime_hours"].value == 4
     assert ledger.total.avoided is not None
     assert ledger.total.avoided.value == -1  # of what acting did harm to, an estimate says so
+    late = orders.assign(event_time=at + DAY, known_time=at + DAY)
+    unknown = value_ledger(history(draws, failures, late), DECLARED)
+    assert (unknown.total.acted_on, unknown.total.work["downtime_hours"].value, unknown.unassigned) == (0, 0, 2)
+    assert "2 work orders prompted by alarms can be assigned to no announced alarm" in " ".join(
+        value_sentences(unknown)
+    )
+    named = history(draws.assign(prediction_id=["P1", "P2"]), failures, late.assign(prediction_id=["P1", "P2"]))
+    assert value_ledger(named, DECLARED).total == ledger.total
+    assert (named.unassigned, named.alarms["acted_on"].tolist()) == (0, [True, True])
+
+
+def test_work_is_of_the_announced_alarm_where_a_later_one_was_held_back() -> None:
+    """By time alone nobody came because of an alarm that nobody knew of; who names it did."""
+    draws, failures, orders = frames([("a-1", 0, False, False, True), ("a-1", 5, True, False, False)])
+    draws = draws.assign(prediction_id=["P1", "P2"])
+    orders = orders.assign(event_time=START + 6 * DAY, known_time=START + 6 * DAY)
+    for named, alarm in ((None, 0), ("P1", 0), ("P2", 1), ("of another model", 0)):
+        known = history(draws, failures, orders.assign(prediction_id=named))
+        assert known.orders["alarm"].tolist() == [alarm]
+        assert known.alarms["acted_on"].tolist() == [alarm == 0, alarm == 1]
+    assert value_ledger(known, DECLARED).total.work["downtime_hours"].value == 4
+
+
+def test_an_undrawn_alarm_is_found_by_any_of_its_alerts() -> None:
+    """Also where nothing was drawn, and whatever alert of it is named."""
+    undrawn = pd.DataFrame({"asset": "a-1", "as_of": START + np.array([0, 0.5]) * DAY, "prediction_id": ["P1", "P2"]})
+    draws, failures, orders = frames([("a-1", 20, False, False, True)])
+    for named in ("P1", "P2"):
+        known = history(draws, failures, orders.assign(prediction_id=named), undrawn)
+        assert known.orders["alarm"].tolist() == [0]
+
+
+@pytest.mark.parametrize("named", [["P1", "P1"], ["P1", None], [None, "P1"]])
+def test_one_visit_reported_twice_counts_once(named: list[str | None]) -> None:
+    """The strongest finding, and what one report alone states; what both state is not summed up."""
+    draws, failures, orders = frames([("a-1", 0, True, True, False), ("a-2", 0, False, True, True)])
+    twice = pd.concat([orders, orders]).assign(
+        work_order_id=["finding-P1", "4711"],
+        finding=["not_inspected", "defect_confirmed"],
+        prediction_id=named,
+        labour_hours=[3.0, 4.0],
+        downtime_hours=[np.nan, 4.0],
+        parts_cost=[100.0, np.nan],
+        event_time=START + np.array([1, 2]) * DAY,
+    )
+    known = history(draws.assign(prediction_id=["P0", "P1"]), failures, twice)
+    (visit,) = known.orders.to_dict("records")
+    assert (visit["finding"], visit["kind"], visit["event_time"]) == ("defect_confirmed", "repair", START + 2 * DAY)
+    assert [visit[name] for name in ("downtime_hours", "labour_hours", "parts_cost")] == [4.0, 4.0, 100.0]
+    assert value_ledger(known, DECLARED).total.work["downtime_hours"].value == 4
+    own = history(draws, failures, twice.assign(prediction_id=None))
+    assert own.orders["labour_hours"].tolist() == [3.0, 4.0]  # one system numbers no visit twice
 
 
 def test_nothing_known_later_changes_the_ledger() -> None:

@@ -29,6 +29,7 @@ from models.what_if.event_costs import (
 from models.what_if.fates import Fates, draw_fates
 from models.what_if.fitted_fleet import FittedFleet, FleetRecord, fit_fleet
 from models.what_if.lifetimes import fit_lifetimes, spells_of
+from models.what_if.potential_failures import potential_failures, recorded_visits, unclear_visits
 from models.what_if.replay import RecordedFleet, Replay, ReplayTerms, ScoredModel, replay
 from models.what_if.simulated_fleet import SimulatedModel, simulate
 from models.what_if.visits import Crews, Span, plan_visits
@@ -236,6 +237,22 @@ def test_a_visit_without_a_finding_stays_unknown() -> None:
     assert today.cost_at_most - today.cost_at_least == COSTS.in_vain
     assert silent.figures[VISITS].value == 0
     assert lone("no_fault_found")[0].figures[IN_VAIN].value == 1
+
+
+def test_a_visit_reported_twice_is_one() -> None:
+    """The strongest finding counts, once: neither a second defect nor an unclear visit is left."""
+    at = BEGIN + 30 * DAY
+    both = pd.concat([repaired("m1", at, "not_inspected"), repaired("m1", at + 5 * HOUR, "defect_confirmed")])
+    other = repaired("m1", at + 40 * DAY, "defect_confirmed").assign(work_order_id="w3")
+    audit = repaired("m1", at + 6 * HOUR, "no_fault_found").assign(work_order_id="w4", prompted_by="audit")
+    for named in (("P1", "P1"), ("P1", None), (None, "P1")):
+        orders = both.assign(work_order_id=["finding-P1", "4711"], prediction_id=named)
+        sources = sources_of(make_fleet(1)[1].iloc[:0], pd.concat([orders, other, audit]))
+        visits = recorded_visits(sources)
+        assert visits["finding"].tolist() == ["defect_confirmed", "no_fault_found", "defect_confirmed"]
+        assert potential_failures(sources)["event_time"].tolist() == [at + 5 * HOUR, at + 40 * DAY]
+        assert unclear_visits(sources).empty
+    assert len(recorded_visits(sources_of(make_fleet(1)[1].iloc[:0], both.assign(work_order_id=["w1", "w2"])))) == 2
 
 
 @given(places=st.integers(0, 3), seed=st.integers(0, 50), response=st.sampled_from([0, 7, 30]))

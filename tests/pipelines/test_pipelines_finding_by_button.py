@@ -46,6 +46,7 @@ def test_a_finding_by_button_reaches_the_verdict(
             page.click(".card button[value=defect_confirmed]")
             page.wait_for_selector(".notice")
             assert "It counts in the next verdict" in page.inner_text(".notice")
+            page.wait_for_url(lambda address: "notice=" not in address)  # so that it is not said again
             opened.check()
     after = _monitor(plant, capsys)["rates"]
     assert (before["prevented"], after["prevented"]) == (0, 1)

@@ -9,6 +9,7 @@ from data_contracts.records.records import decisions, open_records, promotions
 from models.registry.registry import CHAMPION
 from pipelines.jobs.monitor import monitor_champion
 from pipelines.jobs.train import train_experiment
+from serving.deployment.champion import RejectedVersion
 from serving.pages import all_routes
 from serving.pages.models.verdict import verdict_of
 from tests.browser import Browser
@@ -70,6 +71,14 @@ def test_the_champion_is_changed_as_on_the_terminal(
     assert (row["from_version"], row["to_version"], row["actor"]) == (1, 2, "anyone")
     assert row["evidence"]["promise"]["sentences"]
     assert plant.registry.get_alias("plant", CHAMPION) == 2
+    # This worker still answers by the version before: it says so, and marks the other one as the champion.
+    german = client.get("/ui/models", headers={"accept-language": "de"}).text
+    assert "Hier antwortet Version 1 von plant. Champion ist Version 2, die hier noch nicht antwortet." in german
+    new, old = (row for row in german.split("<tr>") if 'Trainiert bis">' in row)
+    assert ("Champion</span>" in new, "antwortet hier" in new, "/promote?" in new) == (True, False, False)
+    assert ("Champion</span>" in old, "antwortet hier" in old, "/promote?version=1" in old) == (False, True, True)
+    worker.watch.rejected = RejectedVersion(2, "its golden scores differ")
+    assert 'Version 2 does not take over: <span lang="en">its golden scores differ' in client.get("/ui/models").text
     # Whoever saw the champion before does not overrule who was quicker.
     late = client.post("/ui/models/promote", data={"version": "2", "champion": "1", "reason": "late"})
     assert late.status_code == 422

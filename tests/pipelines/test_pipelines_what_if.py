@@ -10,10 +10,14 @@ import pytest
 from markupsafe import escape
 
 from data_contracts.tables import tables
+from data_contracts.workspace import SETTINGS_FILE
+from models.backtesting.outcome_sources import OutcomeSources
+from models.outcomes.episodes import Terms
 from models.what_if.stored import StoredComparison, list_comparisons, read_comparison, store_comparison
 from pipelines.backtesting import backtest_versions
 from pipelines.cli import app
 from pipelines.what_if import score_cache
+from pipelines.what_if.recorded import routine_every
 from pipelines.workspaces.expiry.old_reports import delete_reports
 from serving.pages import all_routes
 from tests.browser import Browser
@@ -82,6 +86,34 @@ def test_thresholds_beside_todays(
     assert none["visits"]["value"] == 0
     assert none["failures"]["value"] == again["recorded"]["failures"]
     assert not list((plant.workspace.root / "backtest").rglob("*unfinished*"))
+    check_crews(run, plant, (answer, again))
+
+
+def check_crews(run: Run, plant: Any, undeclared: tuple[Any, Any]) -> None:
+    """Check that today's crews are those that the settings declare, unless --today says otherwise, and are said."""
+    before = undeclared[0]["assumed"][0]
+    assert "crews without a limit (planning.machines_per_day declares none), " in before
+    assert "stock not counted" in before
+    assert "2 machines a day, " in undeclared[1]["assumed"][0]
+    file = plant.workspace.root / SETTINGS_FILE
+    file.write_text(f"{file.read_text()}\n[planning]\ndays = 3\nmachines_per_day = 1\n")
+    for given, crews, words in (
+        ((), 1, "1 machine a day (planning.machines_per_day), "),
+        (("--today", "machines-per-day=any"), None, "crews without a limit, "),
+    ):
+        _, answer = run("plant", "--threshold", ".02", *given)
+        assert [row["machines_per_day"] for row in answer["rows"]] == [crews, crews]
+        assert words in answer["assumed"][0]
+
+
+def test_routine_work_counts_as_last_corrected() -> None:
+    """A correction moves it; a number that two assets share is of both."""
+    at = pd.to_datetime(["2026-01-01", "2026-01-11", "2026-01-21", "2026-01-01", "2026-01-21"], utc=True)
+    orders = pd.DataFrame({"asset": ["a", "a", "a", "b", "b"], "work_order_id": ["1", "2", "2", "1", "2"]})
+    orders = orders.assign(event_time=at, known_time=at, kind="routine", finding=None, prompted_by="schedule")
+    terms = Terms(lead=0 * DAY, horizon=3 * DAY, gap=DAY, reporting_delay=DAY)
+    for until, days in ((at[2], 20), (at[1], 10)):
+        assert routine_every(OutcomeSources(until, pd.DataFrame(), orders, terms)) == days * DAY
 
 
 def check_page(plant: Any, kept: StoredComparison, browser: Browser) -> None:

@@ -9,13 +9,16 @@ import httpx
 import icalendar
 import pandas as pd
 import pytest
+from sqlalchemy import func, inspect, select, table
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from data_contracts.records.records import open_records
 from data_contracts.tables import tables
 from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from pipelines.cli import main
+from pipelines.cli.arguments import answering_model
 from pipelines.jobs.score import score_fleet
 from serving.pages import all_routes
 from serving.routes.planning_routes import routes as planning_routes
@@ -93,6 +96,46 @@ def test_the_terminal_and_the_endpoint_plan_alike(
     shown = _worklist(plant, capsys)
     assert "asset retired" in shown
     assert "plant version 1, 3 days from 2026-03-02 12:30: 3 repairs" in " ".join(shown.split())
+
+
+def test_looking_at_the_plan_changes_nothing(plant: Any, worker: Any, client: httpx.Client) -> None:
+    """Nor where a machine has no prediction that holds, now or then: it is left out, with what makes one."""
+    engine = open_records(plant.workspace.records_url)
+
+    def stored() -> dict[str, int]:
+        with engine.connect() as connection:
+            names = [name for name in inspect(engine).get_table_names() if not name.startswith("alembic")]
+            return {
+                name: connection.execute(select(func.count()).select_from(table(name))).scalar_one() for name in names
+            }
+
+    before = stored()
+    assert before["predictions"] > 0
+    for start in (FORM["start"], "2026-02-02T12:30", ""):
+        for path in ("/ui/worklist", "/ui/worklist.csv", "/ui/worklist.ics"):
+            assert client.get(path, params={**FORM, "start": start}).status_code == 200
+    assert stored() == before
+    page = client.get("/ui/worklist", params={**FORM, "start": "2026-02-02T12:30"}).text
+    assert "<td" not in page
+    assert page.count("abstained: no prediction that holds; POST /predict or `forewarn score` makes one") > 3
+    # A program that asks for a plan has them predicted: the machines could be.
+    program = TestClient(Starlette(routes=planning_routes(lambda: worker)))
+    asked = {"start": "2026-02-02T12:30:00Z", "days": 3, "crews": {"machines_per_day": 1}, "repair_hours": 4}
+    costs = {"planned": 1000, "failure": 90000}
+    assert program.post("/worklist", json={**asked, "costs": costs}).json()["lines"]
+    assert stored()["predictions"] > before["predictions"]
+
+
+def test_the_model_that_answers_is_planned_by(plant: Any) -> None:
+    """Of several registered models the one that answers is planned by."""
+    import mlflow
+
+    from models.registry.mlflow_store import active_store
+
+    with active_store(plant.workspace.mlflow_uri):
+        mlflow.MlflowClient().create_registered_model("rival")
+    assert answering_model(plant.workspace, None) == "plant"
+    assert answering_model(plant.workspace, "rival") == "rival"
 
 
 def test_files_hold_the_plan(

@@ -17,6 +17,8 @@ from data_contracts.records.outbox.outbox_records import OutboxEvent
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace, init_workspace
 from models.registry.registry import Registry
+from serving.deployment import delivery_process
+from serving.http.errors import LOGGER
 from tests.pipelines.connectors.webhook_receiver import Receiver, running_receiver
 from tests.serving.conftest import Endpoint
 
@@ -92,6 +94,25 @@ def test_a_process_delivers_while_there_are_channels_and_ends_with_who_started_i
         supervisor.kill()
         supervisor.wait()
     assert [request.event["data"]["n"] for request in receiver.taken] == [1, 2]
+
+
+def test_what_cannot_start_is_tried_again(
+    plant: Workspace, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And is said: else nothing would ever be delivered again, and nobody would know."""
+    monkeypatch.setattr(delivery_process, "_PAUSE_S", 0.1)
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    alarm(plant, 1)
+    add_channel(plant, receiver)
+    delivery = delivery_process.DeliveryProcess(plant)
+    with monkeypatch.context() as without_python:
+        without_python.setattr(sys, "executable", str(plant.root / "no-python"))
+        delivery.start()
+        await_true(lambda: caplog.text.count("delivery cannot start, and is tried again in 0.1 s") > 1)
+    try:
+        await_true(lambda: len(receiver.taken) == 1)
+    finally:
+        delivery.stop()
 
 
 def test_the_endpoint_delivers(registry: Registry, endpoint: Endpoint, receiver: Receiver) -> None:

@@ -135,7 +135,12 @@ def test_over_tls_the_cookies_are_of_this_host_alone(tmp_path: Path) -> None:
     site = Site(tmp_path, proxy_addresses="10.1.0.0/16")
     token = create_token(site.records, "maria", ["report"], at=NOW)
     https = {"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7"}
-    for browser, headers in ((site.browser("https://localhost"), {}), (site.browser(address=PROXY), https)):
+    two_proxies = https | {"x-forwarded-proto": "HTTPS, http"}
+    for browser, headers in (
+        (site.browser("https://localhost"), {}),
+        (site.browser(address=PROXY), https),
+        (site.browser(address=PROXY), two_proxies),
+    ):
         page = browser.get("/ui/sign-in", headers=headers)
         [form] = page.headers.get_list("set-cookie")
         assert form.startswith("__Host-forewarn-form=")
@@ -151,6 +156,10 @@ def test_over_tls_the_cookies_are_of_this_host_alone(tmp_path: Path) -> None:
         assert browser.get("/ui/fleet", headers={**headers, "cookie": pair}).status_code == 200
         without_mark = pair.removeprefix("__Host-")
         assert browser.get("/ui/fleet", headers={**headers, "cookie": without_mark}).status_code == 303
+    # Neither what no proxy of ours says, nor a scheme that is none.
+    for address, schemes in ((("192.0.2.9", 1), "https, http"), (PROXY, "http, https"), (PROXY, "wss, https")):
+        page = site.browser(address=address).get("/ui/sign-in", headers={"x-forwarded-proto": schemes})
+        assert page.headers["set-cookie"].startswith("forewarn-form="), schemes
 
 
 def test_a_session_ends(site: Site) -> None:

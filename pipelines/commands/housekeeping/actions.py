@@ -1,7 +1,9 @@
 """Commands about actions: who changed what by the endpoint's pages."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter, validators
 
 from pipelines.cli.arguments import time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
@@ -46,7 +48,7 @@ def listed(
     action: str | None = None,
     about: str | None = None,
     since: str | None = None,
-    limit: int = _MOST_LISTED,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1))] = _MOST_LISTED,
     options: Shared = DEFAULTS,
 ) -> ListedActions:
     """List who changed what by the endpoint's pages, or tried to, the latest first.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from pipelines.cli.options import DEFAULTS, Shared
 
@@ -71,7 +71,7 @@ def listed(
     channel: str,
     *,
     state: Literal["waiting", "retrying", "delivered", "dead", "silenced"] | None = None,
-    limit: int = _MOST_LISTED,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1))] = _MOST_LISTED,
     options: Shared = DEFAULTS,
 ) -> ListedEvents:
     """List events and what became of each by a channel, the latest first.
@@ -141,6 +141,10 @@ def deliver(
     options : Options
         The workspace and the form of the output.
     """
+    from pipelines.cli.long_running import run_long
+
+    if follow:
+        run_long()
     from pipelines.connectors.follow_channels import follow_outbox
     from pipelines.connectors.run_channels import deliver_all
     from pipelines.terminal.stop_signals import stop_signals

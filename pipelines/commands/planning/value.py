@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines.cli.arguments import model_name, settings_of, time_or_now
+from pipelines.cli.arguments import answering_model, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 
@@ -26,7 +26,7 @@ def value(
     Parameters
     ----------
     model : str, optional
-        The model's name; not needed while the workspace has only one.
+        The model's name; not needed while only one has a champion.
     plant : str, optional
         Count the alarms of this plant only.
     since : str, optional
@@ -50,7 +50,7 @@ def value(
     period = [None if text is None else parse_timestamp(text) for text in (since, until)]
     return measure_value(
         workspace,
-        model_name(workspace, model),
+        answering_model(workspace, model),
         now=time_or_now(now),
         settings=settings_of(workspace),
         scope=Scope(plant, *period),

@@ -1,5 +1,6 @@
 """The command that compares alternatives with what is done today."""
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,6 @@ from pipelines.commands.backtest import time_or_days
 if TYPE_CHECKING:
     import pandas as pd
 
-    from models.what_if.alternatives import Alternative
     from pipelines.what_if.what_if import Subject
 
 _Many = Parameter(consume_multiple=True, negative="")
@@ -67,8 +67,8 @@ def whatif(
     version : list[int], optional
         A registered version of the model.
     today : list[str], optional
-        What holds today where the workspace does not know it, such as machines-per-day=2, inspect-every=30d,
-        threshold=.4, horizon=48h, version=2 or stock=bearing=1.
+        What holds today where the workspace does not know it, such as machines-per-day=2 (by default what [planning]
+        declares; "any" for no limit), inspect-every=30d, threshold=.4, horizon=48h, version=2 or stock=bearing=1.
     since : str, optional
         What happens from this time on counts; as early as the models allow by default.
     until : str, optional
@@ -103,11 +103,14 @@ def whatif(
     from pipelines.settings.timestamps import parse_timestamp
     from pipelines.terminal.progress import bars
     from pipelines.what_if.config import WhatIfConfig, parse_stock
+    from pipelines.what_if.declared_crews import declared_crews
     from pipelines.what_if.table import write_page
     from pipelines.what_if.what_if import run_what_if
 
     workspace = options.open()
-    base = _today(today or [], Alternative())
+    usual = Alternative(machines_per_day=declared_crews(workspace, os.environ))
+    named = _today_values(today or [])
+    base = replace(usual, **named)
     alternatives = crossed(
         base,
         threshold=threshold or (),
@@ -129,6 +132,7 @@ def whatif(
         costs=dict(map(_cost, cost or ())),
         simulate=simulate,
         seed=seed,
+        crews_by_settings="machines_per_day" not in named,
     )
     loaded = _subject(subject, override or [], options, trained=train_at is not None)
     settings = settings_of(workspace)
@@ -170,7 +174,7 @@ def _subject(name: str, override: list[str], options: Options, *, trained: bool)
     return Subject(load_experiment(find_experiment(name), override, contracts=options.contracts))
 
 
-def _today(texts: list[str], plain: "Alternative") -> "Alternative":
+def _today_values(texts: list[str]) -> dict[str, Any]:
     from data_contracts.errors import UsageError, did_you_mean
     from features.names import parse_duration
     from pipelines.what_if.config import parse_stock
@@ -178,7 +182,7 @@ def _today(texts: list[str], plain: "Alternative") -> "Alternative":
     read: dict[str, Any] = {
         "threshold": float,
         "horizon": parse_duration,
-        "machines_per_day": int,
+        "machines_per_day": lambda text: None if text == "any" else int(text),
         "inspect_every": parse_duration,
         "stock": lambda text: parse_stock([text])[0],
         "version": int,
@@ -194,7 +198,7 @@ def _today(texts: list[str], plain: "Alternative") -> "Alternative":
             values[name] = read[name](value.strip())
         except ValueError as error:
             raise UsageError(f"--today {text}", f"a number for {name}", "Give a number") from error
-    return replace(plain, **values)
+    return values
 
 
 def _cost(text: str) -> tuple[str, float]:

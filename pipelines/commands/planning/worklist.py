@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from pipelines.cli.arguments import model_name, settings_of, time_or_now
+from pipelines.cli.arguments import answering_model, settings_of, time_or_now
 from pipelines.cli.options import DEFAULTS, Shared
 
 _Amount = Annotated[float | None, Parameter(validator=validators.Number(gte=0))]
@@ -41,7 +41,7 @@ def worklist(
     Parameters
     ----------
     model : str, optional
-        The model's name; not needed while the workspace has only one.
+        The model's name; not needed while only one has a champion.
     start : str, optional
         When the first day begins; now by default.
     now : str, optional
@@ -91,7 +91,7 @@ def worklist(
     at = time_or_now(now)
     result = plan_stored(
         workspace,
-        model_name(workspace, model),
+        answering_model(workspace, model),
         _replaced(settings.planning, given),
         _replaced(settings.costs, given_costs),
         now=at,

@@ -51,7 +51,8 @@ class Proxies:
         """Return a request as its caller sent it to a proxy of ours: from its address, by TLS or not.
 
         In ``X-Forwarded-For`` counts the last address that is no proxy's: what stands before it anybody may have
-        written.
+        written. In ``X-Forwarded-Proto`` counts the first scheme, which the proxy nearest to the caller has set: the
+        others are of the connections between proxies.
         """
         client = scope.get("client")
         if not self.networks or not client or not self._is_proxy(client[0]):
@@ -59,8 +60,7 @@ class Proxies:
         headers = Headers(scope=scope)
         addresses = [part.strip() for line in headers.getlist("x-forwarded-for") for part in line.split(",")]
         caller = next((each for each in reversed(addresses) if not self._is_proxy(each)), None)
-        schemes = headers.getlist("x-forwarded-proto")
-        scheme = schemes[0].strip().lower() if len(schemes) == 1 else ""
+        scheme = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
         return {
             **scope,
             "client": (caller, 0) if caller and _is_address(caller) else client,

@@ -3,6 +3,13 @@
 
 const main = document.getElementById("content");
 
+// What an action says that it has done is said once: not again when the page is fetched anew, kept or passed on.
+const address = new URL(location.href);
+if (address.searchParams.has("notice")) {
+  address.searchParams.delete("notice");
+  history.replaceState(null, "", address);
+}
+
 // <main data-refresh="60"> is fetched again every 60 s, unless somebody is typing, has opened something or looks elsewhere.
 function isBusy() {
   const active = document.activeElement;

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from serving.pages.frame.formats import Formats
+from serving.pages.frame.notices import FIELD, notice_in
 from serving.pages.frame.texts import catalogue, preferred_language, text
 from serving.pages.frame.viewer import Viewer, current_viewer
 from serving.settings import Settings
@@ -32,8 +33,8 @@ class PageRequest:
         return f"{self.root}{path}"
 
     def notice(self) -> str | None:
-        """Return what the request before this one did, in words; None for none, or words that are not ours."""
-        key = self.query.get("notice", "")
+        """Return what the request before this one did, in words; None for none, or what was not this viewer's."""
+        key = notice_in(self.query.get(FIELD, ""))
         return self.text(key) if key in catalogue() else None
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
 
 import jinja2
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +19,7 @@ from serving.http.responses import API_ERROR_HEADER
 from serving.pages.frame.form_tokens import FormTokens
 from serving.pages.frame.forms import Form, read_form
 from serving.pages.frame.navigation import ENTRIES
+from serving.pages.frame.notices import notice_query
 from serving.pages.frame.page_request import PageRequest, read_page_request
 from serving.pages.frame.page_scopes import MissingScopeError, form_scopes, page_scopes
 from serving.settings import Settings
@@ -91,7 +91,7 @@ def form_route(path: str, worker: Worker, act: Act, *, action: str | None = None
         def gather(at: "WorkerContext", asked: PageRequest) -> Response:
             done = act(at, asked, form)
             context.subject = done.subject or context.subject
-            query = f"{'&' if '?' in done.path else '?'}{urlencode({'notice': done.notice})}" if done.notice else ""
+            query = f"{'&' if '?' in done.path else '?'}{notice_query(done.notice)}" if done.notice else ""
             return RedirectResponse(f"{asked.url(done.path)}{query}", status_code=_SEE_OTHER)
 
         return await run_in_threadpool(_answer, request, worker, gather, needed)

@@ -52,10 +52,11 @@ class VersionView:
     """A registered version."""
 
     version: int
-    aliases: tuple[str, ...]
+    aliases: tuple[str, ...]  # but the champion's
     estimator: str
     trained_until: pd.Timestamp | None
-    served: bool
+    champion: bool
+    served: bool  # answers here; for a moment after a promotion not the champion
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class ModelsView:
 
     name: str
     version: int | None  # that answers here; None if there is none
+    awaited: int | None  # the champion, if it does not answer here yet
+    rejected: str | None  # why it does not take over, if so
     since: pd.Timestamp | None  # it has been the champion
     target: str
     verdict: Verdict
@@ -102,6 +105,9 @@ def show_models(worker: "WorkerContext", asked: PageRequest) -> Page:
     engine = worker.predictor.log.commit.engine()
     ledger, decided = promotions(engine, model_name=name), decisions(engine, model_name=name)
     version = None if champion is None else champion.version
+    entries = () if bundled else _entries(worker, name)
+    named = next((entry["version"] for entry in entries if CHAMPION in entry["aliases"]), None)
+    rejected = worker.watch.rejected
     own = ledger.loc[ledger["to_version"] == version, "at"]
     shadow = worker.shadow
     return Page(
@@ -109,13 +115,15 @@ def show_models(worker: "WorkerContext", asked: PageRequest) -> Page:
         ModelsView(
             name=name,
             version=version,
+            awaited=None if named == version else named,
+            rejected=rejected.reason if rejected is not None and rejected.version == named else None,
             since=None if own.empty else pd.Timestamp(own.max()),
             target="" if champion is None else champion.artifact.target,
             verdict=Verdict("never_looked") if version is None else verdict_of(decided, version),
             history=_history(ledger),
             retrainings=_retrainings(decided),
             shadow=ShadowView(shadow.challengers, dict(shadow.rejected), shadow.scored, shadow.failed),
-            versions=() if bundled else _versions(worker, name, version),
+            versions=_versions(entries, version),
             rollback_to=previous_champion(ledger),
             changeable=not bundled and asked.viewer.may_send("/ui/models/promote"),
             bundled=bundled,
@@ -196,17 +204,21 @@ def _retrainings(decided: pd.DataFrame) -> tuple[Retraining, ...]:
     )
 
 
-def _versions(worker: "WorkerContext", name: str, served: int | None) -> tuple[VersionView, ...]:
+def _entries(worker: "WorkerContext", name: str) -> tuple[dict[str, Any], ...]:
     try:
-        entries = Registry(worker.workspace).versions(name)
+        return Registry(worker.workspace).versions(name)
     except ForewarnError:  # the registry is away: what answers here goes on, and so does the page
         return ()
+
+
+def _versions(entries: tuple[dict[str, Any], ...], served: int | None) -> tuple[VersionView, ...]:
     return tuple(
         VersionView(
             version=entry["version"],
             aliases=tuple(alias for alias in entry["aliases"] if alias != CHAMPION),
             estimator=entry.get("estimator") or "",
             trained_until=None if entry.get("trained_until") is None else pd.Timestamp(entry["trained_until"]),
+            champion=CHAMPION in entry["aliases"],
             served=entry["version"] == served,
         )
         for entry in entries[:_LISTED_VERSIONS]

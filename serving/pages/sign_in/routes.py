@@ -14,6 +14,7 @@ from serving.http.callers.page_paths import SIGN_IN, SIGN_OUT, own_page
 from serving.http.callers.sign_in import SignIn
 from serving.http.errors import TOO_MANY, UNAUTHORIZED, ApiError, to_api_error
 from serving.pages.frame.forms import Form, read_form
+from serving.pages.frame.notices import FIELD, SIGNED_OUT
 from serving.pages.frame.page_request import read_page_request
 from serving.pages.frame.show import HEADERS, Page, Worker, error_page, render, show_with_status
 from serving.settings import Settings
@@ -95,7 +96,7 @@ def _sign_out(request: Request, sign_in: SignIn | None) -> Response:
     if sign_in is not None and context.signed_in_by == "token":
         sign_in.sessions.end(context.form_secret)
         context.cookies.append(write_cookie(SESSION, "", secure=context.secure, seconds=0))
-    return _go(request, f"{SIGN_IN}?{urlencode({'notice': 'sign_in.signed_out'})}")
+    return _go(request, f"{SIGN_IN}?{urlencode({FIELD: SIGNED_OUT})}")
 
 
 def _has_signed_in() -> bool:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from models.planning.worklist import LeftOut, Line
 from models.scheduling.fleet_plan import FleetPlan
 from models.scheduling.plan_files import worklist_calendar, worklist_csv
+from serving.pages.frame.notices import FIELD
 from serving.pages.frame.page_request import PageRequest
 from serving.pages.frame.show import HEADERS, Page
 from serving.pages.worklist.plan_request import plan_request
@@ -80,7 +81,7 @@ def show_worklist(worker: "WorkerContext", asked: PageRequest) -> Page:
             start=asked.query.get("start", ""),
             days=_days(plan, now, asked.formats.zone),
             left_out=_left_out(plan),
-            query=urlencode({name: value for name, value in asked.query.items() if name != "notice"}),
+            query=urlencode({name: value for name, value in asked.query.items() if name != FIELD}),
         ),
     )
 
@@ -111,7 +112,8 @@ def send_calendar(worker: "WorkerContext", asked: PageRequest) -> Response:
 
 def _plan(worker: "WorkerContext", asked: PageRequest) -> tuple[WorklistRequest, FleetPlan]:
     request = plan_request(worker, asked.query, asked.formats.zone)
-    return request, fleet_plan(worker, request)
+    # A page that is looked at changes nothing: predictions are stored, and open alarms that others are sent.
+    return request, fleet_plan(worker, request, predict=False)
 
 
 def _file(text: str, media_type: str, name: str) -> Response:
