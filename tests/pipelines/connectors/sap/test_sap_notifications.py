@@ -159,8 +159,9 @@ def test_a_refused_notification_is_a_dead_letter_with_saps_words(
 def complete(sap: SapServer) -> None:
     """Complete every notification."""
     with sap.lock:
-        for number in sap.notifications:
-            sap.change(NOTIFICATION, number, NotifProcessingPhase="4")
+        for number, each in sap.notifications.items():
+            if each["NotifProcessingPhase"] != "4":
+                sap.change(NOTIFICATION, number, NotifProcessingPhase="4")
 
 
 def test_a_silenced_alarm_is_no_notification_unless_the_channel_says_so(
