@@ -114,7 +114,6 @@ def simulated(alternative: Alternative) -> Replay:
 WAYS = pytest.mark.parametrize("way", [replayed, simulated])
 
 
-@pytest.mark.ml_test("Model 4")
 @WAYS
 def test_a_higher_threshold_trades_false_alarms_for_misses(way: "type[replayed]") -> None:
     """Raising the threshold never raises false alarms and never lowers missed failures; over the range both move."""
