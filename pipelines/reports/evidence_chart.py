@@ -44,7 +44,7 @@ def draw_evidence(series: Sequence[EvidenceSeries], marks: Sequence[Mark], now: 
         draw_marks(axes, marks, start, now)
 
     rows = [
-        (str(one.version), one.test, f"{at:%Y-%m-%d %H:%M}", f"{value:.2f}", f"{threshold:.2f}")
+        (str(one.version), one.test, f"{at:%Y-%m-%d %H:%M}", _number(value), _number(threshold))
         for one in series
         for at, value, threshold in zip(one.at, one.log_e_values, one.thresholds, strict=True)
     ]
@@ -60,3 +60,8 @@ def _draw_series(axes: Axes, series: EvidenceSeries, labelled: set[str]) -> None
     # With markers, as a line of a single look would not be visible.
     axes.plot(days, series.log_e_values, color=colour, linewidth=1.4, marker="o", markersize=3, label=label)
     axes.plot(days, series.thresholds, color=colour, linestyle=(0, (4, 3)), linewidth=1.1)
+
+
+def _number(value: float | None) -> str:
+    """Write a number; a look with nothing to count has none."""
+    return "\u2013" if value is None else f"{value:.2f}"

@@ -498,7 +498,7 @@ def test_shipped_contracts_have_the_digests_that_models_recorded() -> None:
         "asset_graph": "e21f5bb175f4e1ae",
         "assets": "1098c44814724e28",
         "events": "f7703dfbeebf96f1",
-        "failures": "2c90d2930ba8e28e",
+        "failures": "fd9d5a3d5303986f",
         "predictions": "cacf08b05d1b38f5",
         "spare_parts": "350aba285184d474",
         "spare_stock": "7fb6226d4964c976",
@@ -506,7 +506,7 @@ def test_shipped_contracts_have_the_digests_that_models_recorded() -> None:
         "telemetry_cnc_machine": "02e33fef7135f773",
         "telemetry_cnc_signals": "1fbe171e7dc1d426",
         "telemetry_turbofan": "9a8b3800eb2f094b",
-        "work_orders": "483da3def921f195",
+        "work_orders": "cd724f4cd5a1fb09",
     }
 
 
