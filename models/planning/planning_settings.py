@@ -1,4 +1,4 @@
-"""What a worklist is planned by where nobody says otherwise, a section of the workspace's settings."""
+"""What a worklist is planned by unless it is asked for otherwise: a section of the workspace's settings."""
 
 from collections.abc import Mapping
 from typing import Annotated

@@ -30,7 +30,7 @@ _DECLARED: Mapping[str, Mapping[Kind, str]] = {
     "energy_kwh": {},
 }
 _AS_LONG_AS_A_REPAIR = ("downtime_hours", "labour_hours")
-"""What an inspection that finds no fault takes as a repair does, where nobody says; parts and energy it takes none."""
+"""What an inspection that finds no fault takes as a repair does where it is not declared; parts and energy it takes none."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class CostFigures:
         return own
 
     def unknown(self, kind: Kind, quantity: str) -> bool:
-        """Whether something happened of which nobody says what it took."""
+        """Whether something happened of which it is neither recorded nor declared what it took."""
         if kind == "inspection" and quantity not in _AS_LONG_AS_A_REPAIR:
             return False
         return (kind, quantity) in self.missing and self.work_figure(kind, quantity) is None

@@ -30,15 +30,15 @@ def stock(*counts: tuple[str, str, float, int, float]) -> pd.DataFrame:
 
 
 def test_bad_counts_are_quarantined_and_come_back(workspace: Workspace) -> None:
-    """A count without a plant, one of the future and one that repeats a key stay out; mended rows are stored once."""
+    """A count without a plant, one of the future and one that repeats a key stay out; repaired rows are stored once."""
     contract = load_contract("spare_stock")
     batch = stock(("b1", "east", 2, 3, 2), ("b1", None, 2, 1, 2), ("b2", "east", -3, 1, -3), ("b3", "east", 1, 0, 1))
     result = ingest(workspace, batch, contract, now=NOW)
     assert (result.accepted, result.quarantined) == (2, 2)
     assert ingest(workspace, batch, contract, now=NOW).already
     held = list_rows(workspace, "spare_stock")
-    mended = pd.DataFrame({"entry": held["entry"], **stock(("b1", "west", 2, 1, 2), ("b1", "east", 2, 9, 2))})
-    tried = replay(workspace, contract, now=NOW, repaired=mended)
+    repaired = pd.DataFrame({"entry": held["entry"], **stock(("b1", "west", 2, 1, 2), ("b1", "east", 2, 9, 2))})
+    tried = replay(workspace, contract, now=NOW, repaired=repaired)
     # The second has the key of a stored row, which is compared by its part.
     assert (tried.accepted, tried.refused) == (1, 1)
     stored = tables.read(workspace, "spare_stock", assets=["b1"], subject="part")

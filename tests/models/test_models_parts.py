@@ -150,7 +150,7 @@ def _row(day: float, **values: object) -> dict[str, object]:
 
 
 def test_repairs_are_failures_and_confirmed_defects_each_once() -> None:
-    """A breakdown that is booked again, the order that mends it, and routine work are no repairs of their own."""
+    """A breakdown that is booked again, the order of its repair, and routine work are no repairs of their own."""
     order = {"kind": "inspection", "component": "pump", "finding": "defect_confirmed", "prompted_by": "alarm"}
     failures = pd.DataFrame(
         [
