@@ -71,7 +71,7 @@ def counter_signs(values: Floats, asset: Codes) -> CounterSigns:
     own = asset[1:] == asset[:-1]
     steps, owner = np.diff(values)[own], asset[1:][own]
     if not (steps > 0).any():
-        return CounterSigns(lowest=float(values.min(initial=np.inf)))
+        return CounterSigns(falls=int((steps < 0).sum()), lowest=float(values.min(initial=np.inf)))
     again = restarts(values, asset)
     last = int(again[np.argmax(values[again - 1])]) if len(again) else None
     assets, first_half = _first_half(np.maximum(steps, 0.0), owner)

@@ -30,7 +30,7 @@ _DECLARED: Mapping[str, Mapping[Kind, str]] = {
     "energy_kwh": {},
 }
 _AS_LONG_AS_A_REPAIR = ("downtime_hours", "labour_hours")
-"""What an inspection that finds no fault takes as a repair does where it is not declared; parts and energy it takes none."""
+"""What an inspection without a fault takes as a repair does where it is not declared; it takes no parts and energy."""
 
 
 @dataclass(frozen=True)
