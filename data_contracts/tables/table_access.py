@@ -1,5 +1,6 @@
 """Opening and querying Delta tables, for the modules of `tables` and `ingestion`."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ FEATURES: Final = "features"
 """The folder of a table for each model, of what scoring runs computed."""
 EVERY: Final = (_GROUP, FEATURES)
 """All folders that have several tables."""
+_ARROW: Final = re.compile(r"^\s*(?:\x1b\[\d*m)*↳(?:\x1b\[\d*m)*")
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,14 @@ def storage(workspace: Workspace, table: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError, pa.ArrowException, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise StorageError(
-            f"table {table} at {location(workspace, table)} cannot be used ({reason})",
+            f"table {table} at {location(workspace, table)} cannot be used ({_reason(error)})",
             "a readable Delta table with that version, and a disk with room",
             "Restore the folder from a backup, free disk space, or make it writable; nothing was changed",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return an engine's message in one line: it writes each cause below what it caused, behind a coloured arrow."""
+    first, *below = str(error).strip().splitlines() or [type(error).__name__]
+    return ": ".join([first, *(_ARROW.sub("", line).strip() for line in below if _ARROW.match(line))])
