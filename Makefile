@@ -65,7 +65,7 @@ reference: setup ## write docs/reference/configuration.md from the models, and w
 	$(BIN)/python clients/python/generate.py
 
 lock: setup ## resolve the dependencies again
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev --extra dask --extra live --extra messages --extra otel --extra postgres --extra s3 --extra signing --extra twins -o requirements.lock --upgrade
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev --extra dask --extra live --extra messages --extra otel --extra postgres --extra s3 --extra signing --extra survival --extra sweep --extra twins -o requirements.lock --upgrade
 
 clean: ## remove the environment and every cache; a workspace stays
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .benchmarks
