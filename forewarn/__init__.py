@@ -11,18 +11,38 @@ from data_contracts.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from data_contracts.errors import ForewarnError, ModelError, NotFoundError, StorageError, UsageError
+    from data_contracts.validation.report import ContractError
+    from models.experiment.experiment import Experiment
+    from pipelines.notebook.model import Model
+    from pipelines.notebook.report import Report
+    from pipelines.notebook.run import Run
+    from pipelines.notebook.workspace import Workspace
 
 __all__ = [
+    "ContractError",
+    "Experiment",
     "ForewarnError",
+    "Model",
     "ModelError",
     "NotFoundError",
+    "Report",
+    "Run",
     "StorageError",
     "UsageError",
+    "Workspace",
 ]
 
 __getattr__ = lazy_exports(
     __name__,
-    {"data_contracts.errors": ("ForewarnError", "ModelError", "NotFoundError", "StorageError", "UsageError")},
+    {
+        "data_contracts.errors": ("ForewarnError", "ModelError", "NotFoundError", "StorageError", "UsageError"),
+        "data_contracts.validation.report": ("ContractError",),
+        "models.experiment.experiment": ("Experiment",),
+        "pipelines.notebook.model": ("Model",),
+        "pipelines.notebook.report": ("Report",),
+        "pipelines.notebook.run": ("Run",),
+        "pipelines.notebook.workspace": ("Workspace",),
+    },
     elsewhere=True,
 )
 
