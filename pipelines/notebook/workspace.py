@@ -57,7 +57,7 @@ class Workspace:
     --------
     >>> ws = forewarn.Workspace(folder)
     >>> ws.report().sentences[0]
-    '34,754 readings of 20 assets of type cnc_machine, 2025-01-01 00:00 to 2025-03-16 23:00 UTC, one every 1 h'
+    '34,754 readings of 20 assets of type cnc_machine, 2025-01-01 01:00 to 2025-03-16 23:00, one every 1 h'
     """
 
     path: Path
@@ -280,10 +280,10 @@ class Workspace:
 
         Examples
         --------
-        >>> ws.report().channels[["name", "missing"]].head(2)
-                    name   missing
-        0  spindle_speed  0.000000
-        1   spindle_load  0.000000
+        >>> ws.report().channels[["name", "missing", "constant"]].head(2)
+                          name  missing  constant
+        0    spindle_vibration      0.0         0
+        1  bearing_temperature      0.0         0
         """
         return Report(
             data.report(
@@ -490,9 +490,9 @@ class Workspace:
 
         Examples
         --------
-        >>> ws.models()[["model", "version", "f1"]].tail(1)
-                   model  version      f1
-        1  fleet-failure        1  0.6667
+        >>> ws.models()[["model", "version", "aliases", "f1"]]
+                   model  version     aliases      f1
+        0  fleet-failure        1  [champion]  0.6667
         """
         registry = Registry(self._stores)
         versions = [entry for name in registry.names() for entry in registry.versions(name)]
@@ -547,10 +547,12 @@ class Workspace:
         Examples
         --------
         >>> champion = ws.champion("fleet-failure")
-        >>> champion.predict(["cnc-001", "cnc-002"], as_of="2025-03-10")[["asset", "probability", "alert"]].round(4)
+        >>> champion.predict(["cnc-008", "cnc-009"])[["asset", "probability", "alert"]].round(4)
              asset  probability  alert
-        0  cnc-001       0.0034  False
-        1  cnc-002       0.0040  False
+        0  cnc-008       0.5905   True
+        1  cnc-009       0.0186  False
+        >>> champion.explain("cnc-008", most=1)["channel"].tolist()
+        ['spindle_vibration']
         """
         registry, found = Registry(self._stores), model_name(self._stores, name)
         return Model(self._stores, registry.load(found, CHAMPION))
