@@ -50,13 +50,15 @@ def overrides(given: Mapping[str, Any] | None) -> list[str]:
 
     >>> overrides({"label.horizon": "72h", "estimator": {"kind": "logistic"}, "features.events": False})
     ['label.horizon=72h', 'estimator.kind=logistic', 'features.events=false']
+    >>> overrides({"estimator": {"kind": "logistic", "params": {}}})
+    ['estimator.kind=logistic', 'estimator.params={}']
     """
     return [f"{key}={_toml(value)}" for key, value in _flat(given or {})]
 
 
 def _flat(given: Mapping[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in given.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{section}{key}.")
         else:
             yield f"{section}{key}", value

@@ -18,7 +18,7 @@ _COLUMNS = ("name", "file", "target", "asset_type", "estimator", "problem")
 def load(experiment: PathLike | Experiment, changes: Mapping[str, Any] | None, contracts: Path) -> LoadedExperiment:
     """Read an experiment as `forewarn train` does, with some keys changed."""
     if isinstance(experiment, Experiment):
-        return LoadedExperiment(experiment.with_overrides(overrides(changes)))
+        return LoadedExperiment(experiment.with_overrides(overrides(changes), contracts=contracts))
     return read_experiment(find_experiment(str(experiment)), overrides(changes), contracts=contracts)
 
 

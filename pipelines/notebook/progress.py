@@ -34,19 +34,21 @@ def _in_notebook() -> bool:
 @contextmanager
 def _changing_line() -> Iterator[ProgressCallback]:
     """Yield a progress callback whose last report stands in one output of the cell, which is emptied at the end."""
-    from IPython.display import Markdown, display
+    from IPython import display
 
-    handle: Any = display(Markdown("starting"), display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types here
-    latest = [0.0, ""]
+    line: Any = display  # its classes have no types
+    handle = line.display(line.Markdown("starting"), display_id=True)
+    shown_at, of = 0.0, ""
 
     def report(what: str, done: int, total: int) -> None:
+        nonlocal shown_at, of
         # Each change is a message to the browser: a quarter of a million of them would hold up the work.
-        if what == latest[1] and time.monotonic() - float(latest[0]) < _EVERY_S:
+        if what == of and time.monotonic() - shown_at < _EVERY_S:
             return
-        latest[:] = [time.monotonic(), what]
-        handle.update(Markdown(f"{what}: {done:,} of {total:,}" if total else what))
+        shown_at, of = time.monotonic(), what
+        handle.update(line.Markdown(f"{what}: {done:,} of {total:,}" if total else what))
 
     try:
         yield report
     finally:
-        handle.update(Markdown(""))
+        handle.update(line.Markdown(""))

@@ -224,7 +224,7 @@ class Workspace:
             If a file cannot be read, or an option is unknown.
         """
         result: IngestedFiles = data.ingest(
-            *paths(files),
+            paths(files),
             contract=str(contract),
             layout=file_options(layout),
             strict=strict,
