@@ -20,6 +20,7 @@ from features.setting_types import (
     OneOrMore,
     OrWord,
     PositiveCount,
+    PositiveDuration,
     PositiveSpan,
     Span,
 )
@@ -185,6 +186,10 @@ class FeaturePlan:
     keep: Count = 0
     """How many of the channels' columns to keep, the most important ones; 0 for all. The columns about events, ages
     and regimes are few and always stay."""
+    budget: PositiveDuration | None = None
+    """How much processor time the channels' columns of one prediction may take at the endpoint, such as "2ms", by a
+    table of measured calculators: of the columns that help, those are kept that help most for what they cost; with
+    `keep`, no more than that many."""
     always: Annotated[tuple[str, ...], OneOrMore()] = ()
     """Names of features, without the channel, that stay in every channel and window in addition."""
     gaps: Annotated[Gaps, GetPydanticSchema(_gaps_schema)] | None = None

@@ -34,6 +34,7 @@ from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.outcomes.outcomes import known_failures
 from models.training.column_selection import choose_columns, drop_uninformative, learn_recipe
+from models.training.columns.budget_curve import BudgetPoint
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
 from models.training.out_of_fold import cross_calibrate, fit_calibration, interval_folds, predict_out_of_fold
 from models.training.samples import Samples, alarm_terms, required_terms
@@ -62,6 +63,7 @@ class Fitted:
     train: pd.DataFrame  # features, a row for each training sample
     test: pd.DataFrame  # features, a row for each test sample
     columns_reason: str | None = None  # how the columns were chosen; None where all stay
+    budget_curve: tuple[BudgetPoint, ...] = ()  # what other budgets of time would give
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def fit_model(
     artifact = replace(artifact, intervals=_intervals(experiment, history, artifact, samples, x_of_fold))
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
-    return Fitted(artifact, chosen, importances, train_features, test, choice.reason)
+    return Fitted(artifact, chosen, importances, train_features, test, choice.reason, choice.curve)
 
 
 def _fit_anomaly(

@@ -36,6 +36,7 @@ NOISE = (
     "windows.stride=24h",
 )
 BY_TIME = ("split.folds=3",)
+BUDGET = ("split.folds=2", "features.tsfresh=['mean', 'skewness']", "features.keep=0", 'features.budget="0.05ms"')
 BY_ASSET = ("split.kind=asset", "split.test=m2[0-3]", "split.validation=0.9", "split.folds=4")
 
 
@@ -108,7 +109,7 @@ def test_columns_of_pure_noise_predict_nothing_out_of_fold(describe: Describe, s
     assert np.mean(selected_before) > 0.5 + 3 * error
 
 
-@pytest.mark.parametrize("split", [BY_TIME, BY_ASSET])
+@pytest.mark.parametrize("split", [BY_TIME, BY_ASSET, BUDGET])
 def test_the_labels_of_a_fold_choose_none_of_its_columns(describe: Describe, split: tuple[str, ...]) -> None:
     """Whatever the labels that a fold is to predict, it takes the same columns; its own labels do decide them."""
     experiment, history = describe(*NOISE, *split), noise(0)
