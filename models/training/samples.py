@@ -28,7 +28,7 @@ from models.labels.observed_cut_offs import (
     observed_cut_offs,
 )
 from models.outcomes.outcomes import Terms
-from models.training.left_out import count_booked_again, count_left_out, other_sources
+from models.training.left_out import count_booked_again, count_left_out, other_sources, reasons_left_out
 from models.training.splits import Split, by_asset, by_time
 
 
@@ -81,13 +81,26 @@ class Samples:
         return self.train["target"].to_numpy(dtype=np.float64)
 
 
-def draw_samples(
-    experiment: Experiment, history: History, known_until: pd.Timestamp, *, check_test: bool = True
-) -> Samples:
-    """Draw and label the samples of an experiment: cut-offs at which their assets were observed.
+@dataclass(frozen=True)
+class LabelledCutOffs:
+    """The cut-offs of an experiment, and what became of each."""
 
-    When splitting by time, the training labels are those that could be known when the test period began. Without a
-    sample to test on it is a `ModelError`, unless `check_test` is off.
+    observed: ObservedCutOffs
+    # Why sources leave an observed cut-off out, None where they do not; indexed as `observed.cut_offs`, like the rest.
+    excluded: "pd.Series[str]"
+    # Of the training part: asset, as_of, target (NaN where it is not known) and, for failures, state.
+    train: pd.DataFrame
+    test: pd.DataFrame
+    # Why a cut-off is neither training nor test sample, None where it is one.
+    left_out: "pd.Series[str]"
+    learned_until: pd.Timestamp  # nothing known later is in the training labels
+    history: History  # with what counts as failures
+
+
+def label_cut_offs(experiment: Experiment, history: History, known_until: pd.Timestamp) -> LabelledCutOffs:
+    """Draw the cut-offs at which assets were observed, split them, and label both parts.
+
+    When splitting by time, the training labels are those that could be known when the test period began.
     """
     observed = _observed(experiment, history)
     drawn = observed.cut_offs
@@ -99,25 +112,38 @@ def draw_samples(
         learned_until = min(known_until, experiment.split.test_start)
     label = _LABELS[experiment.target]
     running = _running(experiment, history, drawn[split.train], learned_until)
-    labelled = label(experiment, history, running, learned_until)
+    train = label(experiment, history, running, learned_until)
     tested = _running(experiment, history, drawn[split.test], known_until)
     test = label(experiment, history, tested, known_until)
+    left_out = reasons_left_out(drawn, split, train, test, excluded)
+    return LabelledCutOffs(observed, excluded, train, test, left_out, learned_until, history)
+
+
+def draw_samples(
+    experiment: Experiment, history: History, known_until: pd.Timestamp, *, check_test: bool = True
+) -> Samples:
+    """Draw and label the samples of an experiment: the cut-offs of `label_cut_offs` that can be learned from or tested.
+
+    Without a sample to test on it is a `ModelError`, unless `check_test` is off.
+    """
+    cut_offs = label_cut_offs(experiment, history, known_until)
+    labelled, drawn, history = cut_offs.train, cut_offs.observed.cut_offs, cut_offs.history
     train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
     if check_test and not experiment.split.crossed:
-        _check_test_samples(experiment, test, drawn, clock_of(history.contract))
-    test = _without_target(experiment, test).reset_index(drop=True)
+        _check_test_samples(experiment, cut_offs.test, drawn, clock_of(history.contract))
     samples = Samples(
         train,
-        test,
-        left_out=count_left_out(observed, split, labelled, len(test), excluded),
+        _without_target(experiment, cut_offs.test).reset_index(drop=True),
+        left_out=count_left_out(cut_offs.observed, cut_offs.left_out),
         booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
     )
     if experiment.target == "remaining_life" and experiment.evaluation.interval_level:
-        return replace(samples, censored=_censored(history, labelled, learned_until))
+        return replace(samples, censored=_censored(history, labelled, cut_offs.learned_until))
     if not experiment.label.several:
         return samples
-    partly, intervals = _label_intervals(experiment, history, drawn[excluded.isna()], train, learned_until)
+    known = drawn[cut_offs.excluded.isna()]
+    partly, intervals = _label_intervals(experiment, history, known, train, cut_offs.learned_until)
     return replace(samples, partly=partly, intervals=intervals)
 
 

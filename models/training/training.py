@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -99,6 +100,34 @@ class Trained:
     def predictions_digest(self) -> str:
         """Return the SHA-256 of the test predictions, bit for bit."""
         return predictions_digest(self.evaluation.predictions)
+
+
+class Evaluated(Protocol):
+    """What plots of an evaluated model are drawn from: a `Trained`, or what a registered version keeps of one."""
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment."""
+
+    @property
+    def artifact(self) -> Artifact:
+        """The model."""
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Its evaluation on the test samples."""
+
+    @property
+    def threshold(self) -> ChosenThreshold | None:
+        """How its threshold was chosen; None if it raises no alerts, or that is not kept."""
+
+    @property
+    def importances(self) -> "pd.Series[float]":
+        """The share of each column in the importance of all; empty for a learner without importances."""
+
+    @property
+    def condition_unit(self) -> str | None:
+        """The unit of the condition that is predicted."""
 
 
 def train(
@@ -201,7 +230,7 @@ def predictions_digest(predictions: pd.DataFrame) -> str:
     return hashlib.sha256(keys.encode() + ordered["prediction"].to_numpy(dtype="<f8").tobytes()).hexdigest()
 
 
-def coverage_of_stages(trained: Trained) -> tuple[StageCoverage, ...]:
+def coverage_of_stages(trained: Evaluated) -> tuple[StageCoverage, ...]:
     """Return how the intervals hold the test samples at each life stage; none without intervals."""
     samples, table = trained.evaluation.predictions, trained.artifact.intervals
     if table is None or LOW not in samples:
@@ -209,7 +238,7 @@ def coverage_of_stages(trained: Trained) -> tuple[StageCoverage, ...]:
     return coverage_by_stage(samples, true_numbers(trained.experiment, samples), table)
 
 
-def reliability_of_test(trained: Trained) -> tuple[ReliabilityBin, ...]:
+def reliability_of_test(trained: Evaluated) -> tuple[ReliabilityBin, ...]:
     """Return the share of the decided test samples that failed by predicted probability; none but for failures."""
     predictions = trained.evaluation.predictions
     if trained.artifact.target != "failure":

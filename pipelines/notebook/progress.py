@@ -1,0 +1,52 @@
+"""Progress where it is asked for: a line that changes in a notebook, bars or lines on stderr elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from data_contracts.progress import ProgressCallback, silent
+from pipelines.terminal.progress import bars
+
+_EVERY_S = 0.2
+_KERNEL = "ZMQInteractiveShell"  # of Jupyter; IPython in a terminal has another
+
+
+@contextmanager
+def shown(progress: bool) -> Iterator[ProgressCallback]:
+    """Yield a progress callback that shows how far it is, or nothing."""
+    if not progress:
+        yield silent
+    elif _in_notebook():
+        with _changing_line() as report_line:
+            yield report_line
+    else:
+        with bars() as report_bar:
+            yield report_bar
+
+
+def _in_notebook() -> bool:
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return type(shell).__name__ == _KERNEL
+
+
+@contextmanager
+def _changing_line() -> Iterator[ProgressCallback]:
+    """Yield a progress callback whose last report stands in one output of the cell, which is emptied at the end."""
+    from IPython.display import Markdown, display
+
+    handle: Any = display(Markdown("starting"), display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types here
+    latest = [0.0, ""]
+
+    def report(what: str, done: int, total: int) -> None:
+        # Each change is a message to the browser: a quarter of a million of them would hold up the work.
+        if what == latest[1] and time.monotonic() - float(latest[0]) < _EVERY_S:
+            return
+        latest[:] = [time.monotonic(), what]
+        handle.update(Markdown(f"{what}: {done:,} of {total:,}" if total else what))
+
+    try:
+        yield report
+    finally:
+        handle.update(Markdown(""))
