@@ -88,14 +88,14 @@ def choose_columns(
     Ambroise & McLachlan, "Selection bias in gene extraction on the basis of microarray gene-expression data", PNAS 99
     (2002), doi:10.1073/pnas.102102699 (selection belongs inside the folds).
     """
-    _check_always(experiment.features.always, recipe)
+    check_always(experiment.features.always, recipe)
     if not 0 < experiment.features.keep < len(recipe.output):
         return ColumnChoice(recipe.output)
-    places = _ranking_samples(samples.train, experiment)
+    places = ranking_samples(samples.train, experiment)
     ranked = samples.train.iloc[places]
     features = extract(history, ranked[["asset", "as_of"]], recipe, progress=progress)
     target = ranked["target"].to_numpy(np.float64)
-    chosen = _best_columns(experiment, recipe, features, target)
+    chosen = best_columns(experiment, recipe, features, target)
     if experiment.target == "failure":
         validation = list(folds(experiment, samples.learned, experiment.purge))
     else:
@@ -106,7 +106,7 @@ def choose_columns(
         progress("train: columns of each validation fold", number, len(validation))
         rows = learn[places]
         enough = np.unique(target[rows]).size >= 2
-        by_fold.append(_best_columns(experiment, recipe, features[rows], target[rows]).columns if enough else ())
+        by_fold.append(best_columns(experiment, recipe, features[rows], target[rows]).columns if enough else ())
     return replace(chosen, by_fold=tuple(by_fold))
 
 
@@ -115,7 +115,7 @@ def drop_uninformative(recipe: Recipe, features: pd.DataFrame) -> Recipe:
     return recipe.reduce(_informative(features[list(recipe.output)]))
 
 
-def _best_columns(
+def best_columns(
     experiment: Experiment, recipe: Recipe, features: pd.DataFrame, target: npt.NDArray[np.float64]
 ) -> ColumnChoice:
     """Choose the columns that always stay and, of the others, the most important ones that help on held-out assets."""
@@ -158,7 +158,8 @@ def _required_columns(experiment: Experiment, recipe: Recipe, columns: tuple[str
     return {column for column in columns if column in context or parse_name(column).feature in always}
 
 
-def _check_always(always: Sequence[str], recipe: Recipe) -> None:
+def check_always(always: Sequence[str], recipe: Recipe) -> None:
+    """Raise `UsageError` for a name in ``features.always`` that the recipe does not compute."""
     for name in always:
         if name not in recipe.feature_set.features:
             raise UsageError(
@@ -168,7 +169,7 @@ def _check_always(always: Sequence[str], recipe: Recipe) -> None:
             )
 
 
-def _ranking_samples(train: pd.DataFrame, experiment: Experiment) -> npt.NDArray[np.intp]:
+def ranking_samples(train: pd.DataFrame, experiment: Experiment) -> npt.NDArray[np.intp]:
     """Draw places of samples, failures first: these are rare, and columns are ranked by how they announce them."""
     rng = np.random.default_rng(experiment.seed)
     places = rng.permutation(len(train))
