@@ -26,6 +26,7 @@ from models.experiment.plans import (
     SplitPlan,
     WindowPlan,
 )
+from models.experiment.sweep_plan import SweepPlan
 from models.experiment.target_rules import check_anomaly, check_condition
 from models.labels.labels import NO_TIME
 
@@ -51,6 +52,7 @@ class Experiment:
     costs: CostPlan = CostPlan()
     alarms: AlarmPlan = AlarmPlan()
     evaluation: EvaluationPlan = EvaluationPlan()
+    sweep: SweepPlan | None = None
     seed: Integer = 0
     """The seed of every draw."""
     model: str | None = None

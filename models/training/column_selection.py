@@ -96,15 +96,15 @@ def choose_columns(
     Ambroise & McLachlan, "Selection bias in gene extraction on the basis of microarray gene-expression data", PNAS 99
     (2002), doi:10.1073/pnas.102102699 (selection belongs inside the folds).
     """
-    _check_always(experiment.features.always, recipe)
+    check_always(experiment.features.always, recipe)
     if not 0 < experiment.features.keep < len(recipe.output) and experiment.features.budget is None:
         return ColumnChoice(recipe.output)
-    places = _ranking_samples(samples.train, experiment)
+    places = ranking_samples(samples.train, experiment)
     ranked = samples.train.iloc[places]
     features = extract(history, ranked[["asset", "as_of"]], recipe, progress=progress)
     cost = None if experiment.features.budget is None else measure_series(history, ranked, recipe)
     target = ranked["target"].to_numpy(np.float64)
-    chosen = _best_columns(experiment, recipe, _rank(experiment, recipe, features, target, cost), cost)
+    chosen = best_columns(experiment, recipe, features, target, cost)
     by_fold, rankings = [], []
     for number, (learn, predict) in enumerate(validation := _validation(experiment, history, samples)):
         progress("train: columns of each validation fold", number, len(validation))
@@ -113,7 +113,7 @@ def choose_columns(
             by_fold.append(())
             continue
         ranking = _rank(experiment, recipe, features[rows], target[rows], cost)
-        by_fold.append(_best_columns(experiment, recipe, ranking, cost).columns)
+        by_fold.append(_choose(experiment, recipe, ranking, cost).columns)
         rankings.append(RankedColumns(rows, predict[places], ranking.importance, ranking.required))
     curve = () if cost is None else budget_curve(experiment, features, target, rankings, cost)
     return replace(chosen, by_fold=tuple(by_fold), curve=curve)
@@ -169,8 +169,21 @@ def _rank(
     return _Ranking(columns, in_order, importance[list(candidates)], related)
 
 
-def _best_columns(experiment: Experiment, recipe: Recipe, ranking: _Ranking, cost: ColumnCost | None) -> ColumnChoice:
-    """Choose the columns that always stay and, of the others, the most important ones that help on held-out assets."""
+def best_columns(
+    experiment: Experiment,
+    recipe: Recipe,
+    features: pd.DataFrame,
+    target: npt.NDArray[np.float64],
+    cost: ColumnCost | None = None,
+) -> ColumnChoice:
+    """Choose the columns that always stay and, of the others, the most important ones that help on held-out assets.
+
+    Where ``features.budget`` is declared, `cost` says what they cost.
+    """
+    return _choose(experiment, recipe, _rank(experiment, recipe, features, target, cost), cost)
+
+
+def _choose(experiment: Experiment, recipe: Recipe, ranking: _Ranking, cost: ColumnCost | None) -> ColumnChoice:
     if not len(ranking.importance):
         return ColumnChoice(ranking.columns)
     best, reason = _helpful(experiment, ranking, cost)
@@ -219,7 +232,8 @@ def _required_columns(experiment: Experiment, recipe: Recipe, columns: tuple[str
     return {column for column in columns if column in context or parse_name(column).feature in always}
 
 
-def _check_always(always: Sequence[str], recipe: Recipe) -> None:
+def check_always(always: Sequence[str], recipe: Recipe) -> None:
+    """Raise `UsageError` for a name in ``features.always`` that the recipe does not compute."""
     for name in always:
         if name not in recipe.feature_set.features:
             raise UsageError(
@@ -229,7 +243,7 @@ def _check_always(always: Sequence[str], recipe: Recipe) -> None:
             )
 
 
-def _ranking_samples(train: pd.DataFrame, experiment: Experiment) -> npt.NDArray[np.intp]:
+def ranking_samples(train: pd.DataFrame, experiment: Experiment) -> npt.NDArray[np.intp]:
     """Draw places of samples, failures first: these are rare, and columns are ranked by how they announce them."""
     rng = np.random.default_rng(experiment.seed)
     places = rng.permutation(len(train))
