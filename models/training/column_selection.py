@@ -17,7 +17,7 @@ from features.recipe.recipe import Recipe
 from features.recipe.selection import informative_columns, most_related
 from models.experiment.condition_outcomes import feature_channels, outcome_history
 from models.experiment.experiment import Experiment
-from models.training.out_of_fold import folds, interval_folds
+from models.training.learners.validation_folds import folds, interval_folds
 from models.training.permutation_importance import permutation_importance
 from models.training.samples import Samples
 
