@@ -129,6 +129,8 @@ class Experiment:
         """Return the experiment as its file would hold it: durations and times as text, nothing that is None."""
         content: dict[str, Any] = TypeAdapter(Experiment).dump_python(self, mode="json", exclude_none=True)
         # Younger than the models that record their experiment: written only where it says something.
+        if not self.estimator.monotone:
+            del content["estimator"]["monotone"]
         if self.windows.cut_offs == "stride":
             del content["windows"]["cut_offs"]
         if self.evaluation.interval_level == EvaluationPlan().interval_level:

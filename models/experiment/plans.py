@@ -25,6 +25,7 @@ from features.setting_types import (
     Span,
 )
 from features.telemetry.gaps import Gaps
+from models.estimators.monotone import Direction
 from models.experiment.alarm_budget import Budget
 from models.labels.labels import NO_TIME
 
@@ -204,6 +205,9 @@ class EstimatorPlan:
     """The estimator's name."""
     params: Mapping[str, Any] = Field(default_factory=dict)
     """The estimator's parameters."""
+    monotone: Mapping[str, Direction] = Field(default_factory=dict)
+    """What the risk may only rise or only fall with: a channel (`vibration`), a channel and a calculator
+    (`vibration__mean`) or a pattern (`*__maximum`), each "rising", "falling" or "free", which overrules the others."""
     calibration: Literal["none", "sigmoid"] = "none"
     """"none" takes the scores as probabilities; "sigmoid" fits Platt's sigmoid on the validation predictions, and takes
     the scores as they are where it would fall."""

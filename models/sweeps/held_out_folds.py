@@ -16,7 +16,7 @@ import pandas as pd
 
 from models.experiment.experiment import Experiment
 from models.experiment.sweep_plan import SweepPlan
-from models.training.out_of_fold import folds
+from models.training.learners.validation_folds import folds
 from models.training.splits import asset_folds
 
 Rows = npt.NDArray[np.bool_]

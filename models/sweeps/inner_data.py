@@ -8,6 +8,7 @@ import pandas as pd
 
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
+from models.estimators.estimators import learns_lives
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
 from models.experiment.sweep_plan import SweepPlan
@@ -38,6 +39,13 @@ def refuse_unsearchable(experiment: Experiment) -> None:
             '"time" or "asset", so that a test is left that the search has not seen',
             "Add --set split.kind=asset --set split.test_share=0.3, or a test_start",
         )
+    if experiment.features.budget is not None:
+        raise UsageError(
+            "features.budget", "features.keep, which trials share", "Search without it, and add it to what was chosen"
+        )
+    if learns_lives(experiment.estimator.kind):
+        found = f"the estimator {experiment.estimator.kind!r}, which learns lives"
+        raise UsageError(found, "one that learns labels", "Choose its keys by hand, see `forewarn compare`")
     if experiment.target == "anomaly":
         raise UsageError("target anomaly", "a target with labels to compare trials by", "Choose its keys by hand")
     if experiment.label.several:

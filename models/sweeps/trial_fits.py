@@ -25,6 +25,7 @@ from models.sweeps.search_metrics import measure
 from models.sweeps.simplicity import fitted_size
 from models.sweeps.trials import Trial, is_hopeless
 from models.training.column_selection import best_columns, ranking_samples
+from models.training.learners.fit_learner import make_learner
 
 Vector = npt.NDArray[np.float64]
 _SAMPLES, _FOLDS, _ASSETS = "samples.parquet", "folds.npz", "folds.json"
@@ -131,8 +132,7 @@ def _fit_and_predict(
     experiment: Experiment, features: MappedFeatures, columns: Sequence[str], rows: tuple[Rows, Rows], target: Vector
 ) -> tuple[Vector, Any]:
     learn, predict = rows
-    plan = experiment.estimator
-    model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
+    model = make_learner(experiment, columns)
     model = estimators.fit(model, features.take(learn, columns), target[learn])
     return estimators.predict(model, features.take(predict, columns)), model
 

@@ -21,7 +21,7 @@ from models.experiment.experiment import Experiment
 from models.training.columns.budget_curve import BudgetPoint, RankedColumns, budget_curve
 from models.training.columns.budgeted import check_required, within_budget
 from models.training.columns.series_lengths import measure_series
-from models.training.out_of_fold import folds, interval_folds
+from models.training.learners.validation_folds import folds, interval_folds
 from models.training.permutation_importance import permutation_importance
 from models.training.samples import Samples
 

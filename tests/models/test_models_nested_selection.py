@@ -16,7 +16,8 @@ from models.experiment.experiment import Experiment
 from models.registry.registration.model_card import model_card
 from models.training import column_selection
 from models.training.column_selection import ColumnChoice, choose_columns, learn_recipe
-from models.training.out_of_fold import cross_calibrate, fit_calibration, folds, predict_out_of_fold
+from models.training.learners.validation_folds import folds
+from models.training.out_of_fold import cross_calibrate, fit_calibration, predict_out_of_fold
 from models.training.samples import Samples, draw_samples
 from models.training.training import latest_known_time, train
 

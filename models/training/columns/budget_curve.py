@@ -14,6 +14,7 @@ from models.artifact.artifact import feature_matrix
 from models.estimators import estimators
 from models.experiment.experiment import Experiment
 from models.training.columns.budgeted import within_budget
+from models.training.learners.fit_learner import column_signs
 
 Rows = npt.NDArray[np.bool_]
 Vector = npt.NDArray[np.float64]
@@ -81,7 +82,7 @@ def _point(
         chosen = within_budget(fold.importance, cost, budget, fold.required, experiment.features.keep)
         columns = (*chosen, *fold.required)
         if columns and fold.predict.any():
-            predicted[fold.predict] = _predict(experiment, feature_matrix(features, columns), target, fold)
+            predicted[fold.predict] = _predict(experiment, features, columns, target, fold)
             bought.append((cost.seconds(columns), len(columns)))
     known = ~np.isnan(predicted)
     if not known.any() or np.unique(target[known]).size < 2:
@@ -91,9 +92,13 @@ def _point(
     return BudgetPoint(limit, float(seconds), float(n_columns), _score(experiment, target[known], predicted[known]))
 
 
-def _predict(experiment: Experiment, x: Vector, target: Vector, fold: RankedColumns) -> Vector:
-    plan = experiment.estimator
-    model = estimators.single_booster(estimators.make(plan.kind, experiment.target, plan.params, experiment.seed))
+def _predict(
+    experiment: Experiment, features: pd.DataFrame, columns: tuple[str, ...], target: Vector, fold: RankedColumns
+) -> Vector:
+    plan, x = experiment.estimator, feature_matrix(features, columns)
+    model = estimators.make_to_choose_columns(
+        plan.kind, experiment.target, plan.params, experiment.seed, monotone=column_signs(experiment, columns)
+    )
     return estimators.predict(estimators.fit(model, x[fold.learn], target[fold.learn]), x[fold.predict])
 
 
