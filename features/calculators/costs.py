@@ -51,7 +51,7 @@ class CostTable:
         if self.samples[after] == samples or low == after:
             return times[after]
         exponent = math.log(times[low + 1] / times[low]) / math.log(self.samples[low + 1] / self.samples[low])
-        return times[low] * (samples / self.samples[low]) ** exponent
+        return times[low] * math.pow(samples / self.samples[low], exponent)
 
 
 def series_cost(features: Sequence[str], samples: int, table: CostTable | None = None) -> float:

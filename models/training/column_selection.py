@@ -105,7 +105,8 @@ def choose_columns(
     cost = None if experiment.features.budget is None else measure_series(history, ranked, recipe)
     target = ranked["target"].to_numpy(np.float64)
     chosen = best_columns(experiment, recipe, features, target, cost)
-    by_fold, rankings = [], []
+    by_fold: list[tuple[str, ...]] = []
+    rankings = []
     for number, (learn, predict) in enumerate(validation := _validation(experiment, history, samples)):
         progress("train: columns of each validation fold", number, len(validation))
         rows = learn[places]

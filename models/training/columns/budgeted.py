@@ -38,7 +38,8 @@ def within_budget(
     chosen: dict[str, list[str]] = {}
     for column in required:
         chosen.setdefault(kind_and_feature(column)[0], []).append(column)
-    left, taken, open_columns = budget - cost.seconds(required), [], list(map(str, helpful.index))
+    taken: list[str] = []
+    left, open_columns = budget - cost.seconds(required), list(map(str, helpful.index))
     while open_columns and not (most and len(taken) >= most):
         added = {column: _added(column, chosen, cost) for column in open_columns}
         open_columns = [column for column in open_columns if added[column] <= left]

@@ -22,4 +22,4 @@ def measure_series(history: History, cut_offs: pd.DataFrame, recipe: Recipe) -> 
     counting = replace(recipe, feature_set=FeatureSet.from_names([_LENGTH]), context=Context(), columns=None)
     some = cut_offs[["asset", "as_of"]].iloc[:: max(len(cut_offs) // _SAMPLES, 1)]
     counts = extract(history, some, counting).replace(0.0, np.nan).median()
-    return ColumnCost({column.removesuffix(f"__{_LENGTH}"): int(n) for column, n in counts.dropna().items()})
+    return ColumnCost({str(column).removesuffix(f"__{_LENGTH}"): int(n) for column, n in counts.dropna().items()})
