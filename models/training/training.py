@@ -19,6 +19,7 @@ from models.assessment.thresholds import ChosenThreshold
 from models.conformal.coverage import LOW, StageCoverage, coverage_by_stage
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
+from models.training.columns.budget_curve import BudgetPoint
 from models.training.cross_validation import plant_assets, predict_across
 from models.training.evaluation import Evaluation
 from models.training.fitting import fit_model, predict_test
@@ -69,6 +70,8 @@ class Trained:
         The metrics of each plant alone, by its name, where each was tested by a model of the others.
     columns_reason
         How the columns were chosen; None where all stay.
+    budget_curve
+        What other budgets of time would give; empty without ``features.budget``.
     tags
         What its version is tagged with besides.
     """
@@ -90,6 +93,7 @@ class Trained:
     booked_again: int = 0
     by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     columns_reason: str | None = None
+    budget_curve: tuple[BudgetPoint, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -199,6 +203,7 @@ def train(
         booked_again=samples.booked_again,
         by_plant=by_plant,
         columns_reason=fitted.columns_reason,
+        budget_curve=fitted.budget_curve,
     )
 
 

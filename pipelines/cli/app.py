@@ -86,6 +86,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.models.training:train",
         "Train and register the predictor that an experiment describes.",
     ),
+    "sweep": (
+        "pipelines.commands.models.sweeps:sweep",
+        "Search for a better configuration of an experiment, on its training data alone.",
+    ),
     "reproduce": (
         "pipelines.commands.models.training:reproduce",
         "Train a registered version again and compare the predictions.",

@@ -14,7 +14,7 @@ from models.assessment.reliability import ReliabilityBin
 from models.assessment.thresholds import ChosenThreshold
 from models.conformal.coverage import HIGH, LOW, StageCoverage
 from models.labels.labels import LabelState
-from models.training.training import Evaluated, coverage_of_stages, reliability_of_test
+from models.training.training import Evaluated, Trained, coverage_of_stages, reliability_of_test
 
 Draw = Callable[[Any], None]
 """Draws into the axes it is given."""
@@ -40,11 +40,14 @@ def plots(trained: Evaluated) -> dict[str, Draw]:
 
     For failures: precision-recall, calibration, lead times and threshold. For remaining life: predicted against true,
     error over life, and intervals over life. For a condition: predicted against measured. For both, how often intervals
-    hold at each stage. Importances where the learner provides them.
+    hold at each stage. Importances where the learner provides them; after a training, what other budgets of time would
+    give.
     """
     drawn = _PLOTS[trained.artifact.target](trained)
     if len(trained.importances):
         drawn["importances"] = lambda axes: _importances(axes, trained.importances)
+    if isinstance(trained, Trained) and trained.budget_curve:
+        drawn["budget"] = lambda axes: _budget(axes, trained)
     return drawn
 
 
@@ -124,6 +127,21 @@ _PLOTS = {
     "condition": _condition_plots,
     "anomaly": _anomaly_plots,
 }
+
+
+def _budget(axes: Any, trained: Trained) -> None:
+    """Draw what each budget of time gives on samples out of fold, and the declared one."""
+    curve, declared = trained.budget_curve, trained.experiment.features.budget
+    axes.plot([1000 * point.cost_s for point in curve], [point.score for point in curve], "o-")
+    for point in curve:
+        place = (1000 * point.cost_s, point.score)
+        axes.annotate(f"{point.n_columns:.0f}", place, (3, -9), textcoords="offset points", size=6)
+    if declared is not None:
+        axes.axvline(1000 * declared.total_seconds(), color="tab:red", linewidth=0.8, label="declared")
+        axes.legend()
+    axes.set_xscale("log")
+    score = "average precision" if trained.artifact.target == "failure" else "root mean squared error"
+    axes.set(xlabel="ms of features a prediction", ylabel=f"{score}, out of fold", title="Budget, with column counts")
 
 
 def _precision_recall(axes: Any, truth: Any, score: Any, threshold: float | None) -> None:

@@ -57,8 +57,8 @@ def register(client: "MlflowClient", workspace: Workspace, trained: "Trained", r
 @contextlib.contextmanager
 def _run(client: "MlflowClient", workspace: Workspace, experiment: str, run_name: str) -> Iterator[str]:
     """Open a run that never stays RUNNING: it ends FINISHED, KILLED when interrupted, or FAILED."""
-    experiment_id = _experiment_id(client, workspace, experiment)
-    run_id = str(client.create_run(experiment_id, run_name=run_name).info.run_id)
+    of_experiment = experiment_id(client, workspace, experiment)
+    run_id = str(client.create_run(of_experiment, run_name=run_name).info.run_id)
     try:
         yield run_id
     except BaseException as error:
@@ -68,7 +68,8 @@ def _run(client: "MlflowClient", workspace: Workspace, experiment: str, run_name
     client.set_terminated(run_id)
 
 
-def _experiment_id(client: "MlflowClient", workspace: Workspace, name: str) -> str:
+def experiment_id(client: "MlflowClient", workspace: Workspace, name: str) -> str:
+    """Return the id of MLflow's experiment of this name, made if there is none."""
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return str(experiment.experiment_id)
