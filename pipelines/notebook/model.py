@@ -30,7 +30,7 @@ _SHOWN = (
 )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A registered version of a model.
 

@@ -10,7 +10,7 @@ from pipelines.jobs.data_report import DescribedData
 from pipelines.notebook import html
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """What is stored about the assets, as `forewarn data report` says it.
 

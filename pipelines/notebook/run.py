@@ -16,7 +16,7 @@ from pipelines.notebook.model import Model
 from pipelines.notebook.progress import shown
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run(Model):
     """A training, and the version that it registered.
 

@@ -110,8 +110,7 @@ def test_html_is_escaped_and_has_no_colours(tmp_path: Path) -> None:
 
 def test_results_show_themselves(ws: forewarn.Workspace) -> None:
     """Workspace, report and model name what they hold, also with nothing to colour."""
-    shown = {part: part._repr_html_() for part in (ws, ws.report(), ws.champion())}
-    texts = list(shown.values())
+    texts = [part._repr_html_() for part in (ws, ws.report(), ws.champion())]
     assert "champion 1" in texts[0]
     assert "20 assets of type cnc_machine" in texts[1]
     assert "<summary>channels</summary>" in texts[1]
