@@ -239,17 +239,17 @@ def _trained(
     judged = judge_trial(loop.task(result.chosen.number, dict(result.chosen.params), stop_early=False))
     train_set = loop.inner.train
     inner = Scored(train_set["asset"].to_numpy(dtype=str), train_set["target"].to_numpy(np.float64), judged.predicted)
-    told = optimism(result.metric, inner, scored_test(trained))
-    return replace(result, version=version, optimism=told, test=trained.evaluation.metrics)
+    compared = optimism(result.metric, inner, scored_test(trained))
+    return replace(result, version=version, optimism=compared, test=trained.evaluation.metrics)
 
 
 def _keep(runs: SweepRuns, sweep: SweepRun, search: _Search, result: SweepResult) -> None:
     """End the run of the search, with what people look for there: figures, plots, a table of trials, the file."""
-    told, chosen = result.optimism, result.chosen
+    compared, chosen = result.optimism, result.chosen
     figures = {search.metric: chosen.score, f"{search.metric}_error": chosen.error, "chosen_trial": chosen.number}
-    if told is not None:
-        figures |= {"inner": told.inner, "outer": told.outer, "optimism": told.difference}
-        figures |= {"optimism_low": told.low, "optimism_high": told.high}
+    if compared is not None:
+        figures |= {"inner": compared.inner, "outer": compared.outer, "optimism": compared.difference}
+        figures |= {"optimism_low": compared.low, "optimism_high": compared.high}
     with tempfile.TemporaryDirectory() as scratch:
         files = Path(scratch)
         draw_sweep(result.trials, search.metric, chosen, result.importances, files / "plots")
