@@ -75,7 +75,7 @@ def inner_data(space: SearchSpace, history: History, plan: SweepPlan) -> InnerDa
     for channels in space.choices("features.channels"):
         named_channels(channels, history.channels)
     inner = _before_test(base, history)
-    until = base.split.test_start if base.split.kind == "time" else latest_known_time(inner)
+    until = base.split.test_start if base.split.kind == "time" and base.split.test_start else latest_known_time(inner)
     drawn = [draw_samples(_inner(own), inner, until, check_test=False).train for own in space.windows]
     train = drawn[0]
     for other in drawn[1:]:

@@ -16,6 +16,8 @@ import pytest
 from mlflow import MlflowClient
 
 from data_contracts.errors import ModelError, UsageError
+from data_contracts.records.leases import hold_lease
+from data_contracts.records.records import open_records
 from data_contracts.tables.history import FRAMES, History, read_history
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
@@ -28,7 +30,8 @@ from models.sweeps.trial_fits import save_inner_data
 from models.sweeps.trials import Trial
 from pipelines.settings.experiment_files import SHIPPED
 from pipelines.sweeps.experiment_text import experiment_toml
-from pipelines.sweeps.sweep import SweepConfig, plan_sweep, run_sweep
+from pipelines.sweeps.sweep import run_sweep
+from pipelines.sweeps.sweep_config import SweepConfig, plan_sweep, search_of
 from pipelines.sweeps.trial_loop import TrialLoop
 from tests.pipelines.conftest import Plant
 
@@ -161,6 +164,10 @@ def test_a_sweep_keeps_what_has_ended_and_trains_what_it_chose(
     def run(trials: int, **more: object) -> object:
         return run_sweep(plant.workspace, searched, SweepConfig(trials=trials, **more), now=NOW)  # type: ignore[arg-type]
 
+    key = search_of(searched, SweepConfig(), plant.workspace.contracts).key
+    records = open_records(plant.workspace.records_url)
+    with hold_lease(records, f"sweep/{key}", "sweep"), pytest.raises(ModelError, match="another sweep of plant"):
+        run(2)
     with pytest.raises(ModelError, match="time was up"):
         run(2, timeout=pd.Timedelta("1us"))
     first = run(2)
