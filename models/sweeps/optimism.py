@@ -76,7 +76,7 @@ def optimism(metric: SearchMetric, inner: Scored, outer: Scored) -> Optimism:
     for _ in range(_DRAWS):
         weights = _draw(rng, inside, outside)
         values = [
-            measure(metric, part.truth, part.predicted, own.reindex(part.asset).to_numpy())
+            measure(metric, part.truth, part.predicted, np.asarray(own.reindex(part.asset), dtype=np.float64))
             for part, own in zip((inner, outer), weights, strict=True)
         ]
         differences.append(values[0] - values[1])

@@ -48,8 +48,9 @@ class Search:
     @property
     def key(self) -> str:
         """Return what stands for the same search."""
-        plan = self.plan
-        return sweep_key(self.space, self.metric, self.seed, vars(replace(plan, space={}, metric=self.metric)))
+        # Trials are the same whichever of them is chosen.
+        judged_by = vars(replace(self.plan, space={}, metric=self.metric, choice="simplest"))
+        return sweep_key(self.space, self.metric, self.seed, judged_by)
 
 
 def search_of(experiment: Experiment, config: SweepConfig, contracts: Path | None) -> Search:
