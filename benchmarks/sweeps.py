@@ -23,6 +23,7 @@ from mlflow import MlflowClient
 from data_contracts.tables.history import read_history
 from data_contracts.workspace import SETTINGS_FILE, Workspace, init_workspace
 from models.experiment.experiment_file import load_experiment
+from models.registry.registry import Registry
 from models.sweeps.optimism import scored_test
 from models.sweeps.search_metrics import measure
 from models.training.training import train
@@ -64,11 +65,13 @@ SPACES, SHOWN = {"azure": AZURE, "fd001": LIFE}, {"azure": ("f1", "pr_auc", "bri
 
 
 def prepared(name: str, datasets: Path, folder: Path) -> Workspace:
-    if (folder / SETTINGS_FILE).exists():
-        return init_workspace(folder)
+    stored = (folder / SETTINGS_FILE).exists()
     workspace = init_workspace(folder)
-    batch = read_azure_pdm(datasets / "azure_pdm") if name == "azure" else read_cmapss(datasets / "cmapss", "FD001")
-    import_batch(workspace, batch, now=NOW)
+    if not stored:
+        batch = read_azure_pdm(datasets / "azure_pdm") if name == "azure" else read_cmapss(datasets / "cmapss", "FD001")
+        import_batch(workspace, batch, now=NOW)
+    # Before two processes look into it, which would create it at once.
+    Registry(workspace).create_store()
     return workspace
 
 
@@ -90,9 +93,8 @@ def sweep(experiment: Path, folder: Path, options: argparse.Namespace, *, kill_a
 
 
 def ended(folder: Path) -> int:
-    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}") if (folder / "mlflow.db").exists() else None
-    ids = [] if client is None else [each.experiment_id for each in client.search_experiments()]
-    runs = client.search_runs(ids, max_results=1000) if client is not None and ids else []
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()], max_results=1000)
     return sum("sweep_trial" in run.data.tags for run in runs)
 
 
@@ -124,15 +126,15 @@ def report(name: str, answer: dict[str, Any], workspace: Workspace) -> None:
     shipped = load_experiment(EXPERIMENTS / f"{name}.toml")
     history = read_history(workspace, shipped.data.asset_type, plant=shipped.data.plant)
     trained = train(shipped, history)
-    own, told, metric = scored_test(trained).of_known(), answer["optimism"], answer["metric"]
+    own, compared, metric = scored_test(trained).of_known(), answer["optimism"], answer["metric"]
     states = ", ".join(f"{answer[state]} {state}" for state in ("complete", "pruned", "failed"))
     print(f"{states}; chosen: trial {answer['chosen']['number']}, {answer['chosen']['params']}")
     print(f"{'on the test':24s}{'shipped':>12s}{'chosen':>12s}")
     for key in SHOWN[name]:
         print(f"{key:24s}{trained.evaluation.metrics[key]:12.4f}{answer['test'][key]:12.4f}")
-    print(f"{metric + ', every cut-off':24s}{measure(metric, own.truth, own.predicted):12.4f}{told['outer']:12.4f}")
-    print(f"{'the search saw':24s}{'':12s}{told['inner']:12.4f}")
-    print(f"inner minus outer {told['difference']:.4f} (95% {told['low']:.4f} to {told['high']:.4f})")
+    print(f"{metric + ', every cut-off':24s}{measure(metric, own.truth, own.predicted):12.4f}{compared['outer']:12.4f}")
+    print(f"{'the search saw':24s}{'':12s}{compared['inner']:12.4f}")
+    print(f"inner minus outer {compared['difference']:.4f} (95% {compared['low']:.4f} to {compared['high']:.4f})")
     size = answer["chosen"]
     print(f"columns {size['columns']}, leaves {size['size']}; most important: {answer['importances']}")
 

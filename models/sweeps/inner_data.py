@@ -8,6 +8,7 @@ import pandas as pd
 
 from data_contracts.errors import UsageError
 from data_contracts.tables.history import History
+from features.recipe.recipe import named_channels
 from models.estimators.estimators import learns_lives
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
@@ -79,8 +80,10 @@ def inner_data(space: SearchSpace, history: History, plan: SweepPlan) -> InnerDa
     judged on the same.
     """
     base = space.base
+    for channels in space.choices("features.channels"):
+        named_channels(channels, history.channels)
     inner = _before_test(base, history)
-    until = base.split.test_start if base.split.kind == "time" else latest_known_time(inner)
+    until = base.split.test_start if base.split.kind == "time" and base.split.test_start else latest_known_time(inner)
     drawn = [draw_samples(_inner(own), inner, until, check_test=False).train for own in space.windows]
     train = drawn[0]
     for other in drawn[1:]:

@@ -76,24 +76,28 @@ def optimism(metric: SearchMetric, inner: Scored, outer: Scored) -> Optimism:
     for _ in range(_DRAWS):
         weights = _draw(rng, inside, outside)
         values = [
-            measure(metric, part.truth, part.predicted, own.reindex(part.asset).to_numpy(np.float64))
+            measure(metric, part.truth, part.predicted, np.asarray(own.reindex(part.asset), dtype=np.float64))
             for part, own in zip((inner, outer), weights, strict=True)
         ]
         differences.append(values[0] - values[1])
     tail = (1.0 - _LEVEL) / 2
     known = [value for value in differences if np.isfinite(value)]
     low, high = np.quantile(known, [tail, 1.0 - tail]) if len(known) > _DRAWS // 2 else (np.nan, np.nan)
-    whole = (measure(metric, part.truth, part.predicted) for part in (inner, outer))
-    return Optimism(metric, *whole, float(low), float(high))
+    inside_all, outside_all = (measure(metric, part.truth, part.predicted) for part in (inner, outer))
+    return Optimism(metric, inside_all, outside_all, float(low), float(high))
 
 
 def _draw(
     rng: np.random.Generator, inside: npt.NDArray[np.str_], outside: npt.NDArray[np.str_]
-) -> tuple["pd.Series[int]", "pd.Series[int]"]:
+) -> tuple["pd.Series[float]", "pd.Series[float]"]:
     """Draw how often each asset counts."""
     groups = [np.union1d(inside, outside)] if np.intersect1d(inside, outside).size else [inside, outside]
-    drawn = [pd.Series(rng.multinomial(len(own), np.full(len(own), 1 / len(own))), own) for own in groups]
+    drawn = [pd.Series(_counts(rng, len(own)), own) for own in groups]
     return drawn[0], drawn[-1]
+
+
+def _counts(rng: np.random.Generator, n: int) -> Vector:
+    return np.asarray(rng.multinomial(n, np.full(n, 1 / n)), dtype=np.float64)
 
 
 def scored_test(trained: Trained) -> Scored:
@@ -101,7 +105,8 @@ def scored_test(trained: Trained) -> Scored:
     frame = trained.evaluation.predictions
     if trained.experiment.target == "failure":
         decided = frame["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])
-        truth = (frame["state"] == LabelState.POSITIVE).astype(np.float64).where(decided).to_numpy(np.float64)
+        failed = np.asarray(frame["state"] == LabelState.POSITIVE, dtype=np.float64)
+        truth = np.where(decided, failed, np.nan)
     else:
         truth = true_numbers(trained.experiment, frame)
-    return Scored(frame["asset"].to_numpy(dtype=str), truth, frame["prediction"].to_numpy(np.float64))
+    return Scored(frame["asset"].to_numpy(dtype=str), truth, np.asarray(frame["prediction"], np.float64))

@@ -9,6 +9,7 @@ from data_contracts.configuration.places import Source
 from data_contracts.configuration.schemas import json_schema, keys_at, property_at
 from data_contracts.configuration.values import build
 from data_contracts.errors import UsageError, did_you_mean
+from features.recipe.feature_set import parse_feature_set
 from models.estimators import estimators
 from models.experiment.cycles import read_cycles
 from models.experiment.experiment import Experiment
@@ -40,15 +41,15 @@ class SearchSpace:
         content, _ = read_cycles(content, _SOURCE, Experiment, self.contracts)
         return build(Experiment, content, _SOURCE)
 
+    def choices(self, key: str) -> tuple[Any, ...]:
+        """Return the values that a key may have; none where it has a range, or is not varied."""
+        own = self.ranges.get(key, ())
+        return () if isinstance(own, SearchRange) else own
+
     @property
     def windows(self) -> tuple[Experiment, ...]:
         """Return the experiment with each choice of windows, on which depends where an asset was observed."""
-        choices = self.ranges.get(_WINDOW, ())
-        return (
-            tuple(self.apply({_WINDOW: own}) for own in choices)
-            if isinstance(choices, tuple) and choices
-            else (self.base,)
-        )
+        return tuple(self.apply({_WINDOW: own}) for own in self.choices(_WINDOW)) or (self.base,)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the space as JSON values."""
@@ -74,6 +75,7 @@ def search_space(experiment: Experiment, *, contracts: Path | None = None) -> Se
         for value in _values(own):
             changed = space.apply({key: value})
             estimators.make(changed.estimator.kind, changed.target, changed.estimator.params, changed.seed)
+            parse_feature_set(changed.features.tsfresh, timed=True)
     return space
 
 

@@ -70,8 +70,8 @@ def _study(
     distributions = _distributions(space)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=_AT_RANDOM))
     # Number 0 may lie outside the space, and what failed says nothing.
-    told = [trial for trial in finished if trial.params and trial.state != "failed"]
-    study.add_trials([_frozen(space, metric, trial, distributions) for trial in told])
+    informative = [trial for trial in finished if trial.params and trial.state != "failed"]
+    study.add_trials([_frozen(space, metric, trial, distributions) for trial in informative])
     for params in running:
         internal = {key: _internal(space, key, value) for key, value in params.items()}
         study.add_trial(create_trial(state=TrialState.RUNNING, params=internal, distributions=distributions))

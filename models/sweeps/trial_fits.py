@@ -67,7 +67,7 @@ def save_inner_data(inner: InnerData, folder: Path) -> None:
         for name, mask in zip(("learn", "predict"), pair, strict=True)
     }
     with (folder / _FOLDS).open("wb") as stream:
-        np.savez(stream, **masks)
+        np.savez(stream, **masks)  # type: ignore[arg-type] # by its types each name could be its own option
     (folder / _ASSETS).write_text(json.dumps([fold.assets for fold in inner.folds]), encoding="utf-8")
 
 

@@ -86,7 +86,7 @@ class SweepRuns:
         with storage_errors(self._workspace):
             self._client.update_run(sweep.run_id, status="RUNNING")
 
-    def record(self, sweep: SweepRun, trial: Trial, metric: SearchMetric) -> None:
+    def record(self, sweep: SweepRun, metric: SearchMetric, trial: Trial) -> None:
         """Store a trial that has ended, below the run of its search."""
         from mlflow.entities import Metric, Param
 

@@ -57,7 +57,7 @@ class SweepResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        told = self.optimism
+        compared = self.optimism
         return {
             "run": self.run_id,
             "metric": self.metric,
@@ -72,7 +72,7 @@ class SweepResult:
             "experiment": self.text,
             "model": self.model_name or None,
             "version": self.version,
-            **({} if told is None else {"optimism": {**vars(told), "difference": told.difference}}),
+            **({} if compared is None else {"optimism": {**vars(compared), "difference": compared.difference}}),
             **({} if self.test is None else {"test": dict(self.test)}),
         }
 

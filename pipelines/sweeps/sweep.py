@@ -1,89 +1,36 @@
 """Search for a better configuration of an experiment, and train what was chosen."""
 
-import csv
-import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from data_contracts.errors import ModelError, UsageError
+from data_contracts.errors import UsageError
 from data_contracts.progress import ProgressCallback, silent
+from data_contracts.records.leases import hold_lease, release_if_dead
+from data_contracts.records.records import open_records
 from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tables.history import History, open_history
 from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
 from models.experiment.experiment import Experiment
-from models.experiment.sweep_plan import SearchMetric, SweepPlan
-from models.registry.registry import Registry
-from models.registry.revision import code_revision
 from models.sweeps.feature_store import FeatureStore
-from models.sweeps.inner_data import inner_data, refuse_unsearchable, with_named_test
-from models.sweeps.optimism import Scored, optimism, scored_test
-from models.sweeps.search_metrics import metric_of
-from models.sweeps.search_space import SearchSpace, search_space
-from models.sweeps.suggestions import parameter_importances, require_optuna
-from models.sweeps.sweep_plots import draw_sweep
-from models.sweeps.trial_fits import judge_trial, save_inner_data
-from models.sweeps.trial_runs import SweepRun, SweepRuns, sweep_key
-from models.sweeps.trials import Trial, choose_trial
-from models.training.training import train
-from pipelines.sweeps.experiment_text import experiment_toml
-from pipelines.sweeps.result import SweepEffort, SweepResult
+from models.sweeps.inner_data import inner_data, with_named_test
+from models.sweeps.trial_fits import save_inner_data
+from models.sweeps.trial_runs import SweepRun, SweepRuns
+from pipelines.sweeps.choice import choose, keep
+from pipelines.sweeps.result import SweepResult
+from pipelines.sweeps.sweep_config import Search, SweepConfig, search_of
 from pipelines.sweeps.trial_loop import Mapper, TrialLoop
 from pipelines.sweeps.worker_processes import worker_processes
 
 # What an engine of Dask has submitted at a time: two tasks a worker.
 _SUBMITTED_A_WORKER = 2
-
-
-@dataclass(frozen=True)
-class SweepConfig:
-    """How long to search, and what becomes of what is chosen."""
-
-    trials: int = 60
-    timeout: pd.Timedelta | None = None
-    seed: int | None = None  # that of the experiment if None
-    workers: int = 1
-    train: bool = False  # whether to train and register what is chosen, and compare it with the test
-    out: Path | None = None  # the file to write it to
-    anew: bool = False  # whether to begin anew where the same search has begun
-
-    def __post_init__(self) -> None:
-        for name in ("trials", "workers"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name} {getattr(self, name)}", "a whole number from 1 on", "Fix it")
-        if self.timeout is not None and self.timeout <= pd.Timedelta(0):
-            raise UsageError(f"--timeout {self.timeout}", "a duration above zero such as 20m", "Fix it")
-
-
-@dataclass(frozen=True)
-class _Search:
-    """What is searched, by what."""
-
-    space: SearchSpace
-    metric: SearchMetric
-    plan: SweepPlan
-    seed: int
-
-    @property
-    def key(self) -> str:
-        plan = self.plan
-        return sweep_key(self.space, self.metric, self.seed, vars(replace(plan, space={}, metric=self.metric)))
-
-
-def plan_sweep(experiment: Experiment, config: SweepConfig, *, contracts: Path | None = None) -> SweepEffort:
-    """Return what a sweep would search, and how many fits it takes at most."""
-    search = _search(experiment, config, contracts)
-    steps = search.plan.steps if experiment.split.kind == "time" else 1
-    fits = (config.trials + 1) * search.plan.folds * steps
-    return SweepEffort(search.metric, search.space.to_dict(), config.trials, fits)
 
 
 @traced("sweep")
@@ -103,10 +50,26 @@ def run_sweep(
     Trials are judged by `engine` if there is one, otherwise by `config.workers` processes, otherwise by this one. The
     test is looked at once, if at all: after the choice, to train and to measure the search's optimism.
     """
-    began = time.time()
     _refuse_unwritable(config.out)
-    search = _search(experiment, config, contracts)
-    runs = SweepRuns(workspace)
+    search, records = search_of(experiment, config, contracts), open_records(workspace.records_url)
+    lease = f"sweep/{search.key}"
+    # After a kill the same command goes on at once.
+    release_if_dead(records, lease)
+    with hold_lease(records, lease, f"sweep of {experiment.name}"):
+        return _run(workspace, search, config, now=now, engine=engine, say=say, progress=progress)
+
+
+def _run(
+    workspace: Workspace,
+    search: Search,
+    config: SweepConfig,
+    *,
+    now: pd.Timestamp,
+    engine: BlockEngine | None,
+    say: Callable[[str], None],
+    progress: ProgressCallback,
+) -> SweepResult:
+    began, runs = time.time(), SweepRuns(workspace)
     sweep, history = _open(workspace, runs, search, config, now=now, engine=engine)
     if sweep.trials:
         say(f"{len(sweep.trials)} trials of this search have ended before; --anew begins without them")
@@ -115,11 +78,10 @@ def run_sweep(
     try:
         loop = _loop(search, sweep, history, config, folder, engine=engine, progress=progress, began=began)
         with _mapper(config, engine) as mapper:
-            record = lambda trial: runs.record(sweep, trial, search.metric)  # noqa: E731 - one line, used once
-            loop.run(config.trials, record, mapper=mapper, progress=progress)
-        result = _choose(workspace, search, loop, sweep, config, history, progress=progress)
+            loop.run(config.trials, partial(runs.record, sweep, search.metric), mapper=mapper, progress=progress)
+        result = choose(workspace, search, loop, sweep, config, history, progress=progress)
         result = replace(result, seconds=time.time() - began)
-        _keep(runs, sweep, search, result)
+        keep(runs, sweep, search, result)
     except BaseException as error:
         runs.end(sweep, "KILLED" if isinstance(error, KeyboardInterrupt | SystemExit) else "FAILED")
         raise
@@ -127,17 +89,10 @@ def run_sweep(
     return result
 
 
-def _search(experiment: Experiment, config: SweepConfig, contracts: Path | None) -> _Search:
-    require_optuna()
-    refuse_unsearchable(experiment)
-    space, plan = search_space(experiment, contracts=contracts), experiment.sweep or SweepPlan()
-    return _Search(space, metric_of(experiment), plan, space.base.seed if config.seed is None else config.seed)
-
-
 def _open(
     workspace: Workspace,
     runs: SweepRuns,
-    search: _Search,
+    search: Search,
     config: SweepConfig,
     *,
     now: pd.Timestamp,
@@ -159,7 +114,7 @@ def _open(
 
 
 def _loop(
-    search: _Search,
+    search: Search,
     sweep: SweepRun,
     history: History,
     config: SweepConfig,
@@ -189,92 +144,6 @@ def _mapper(config: SweepConfig, engine: BlockEngine | None) -> AbstractContextM
     if engine is not None:
         return nullcontext(engine)
     return worker_processes(config.workers) if config.workers > 1 else nullcontext(None)
-
-
-def _choose(
-    workspace: Workspace,
-    search: _Search,
-    loop: TrialLoop,
-    sweep: SweepRun,
-    config: SweepConfig,
-    history: History,
-    *,
-    progress: ProgressCallback,
-) -> SweepResult:
-    trials = tuple(loop.finished[number] for number in sorted(loop.finished) if number <= config.trials)
-    chosen = choose_trial(trials, search.metric, search.plan.choice)
-    if chosen is None:
-        raise _nothing(trials)
-    experiment = search.space.apply(chosen.params)
-    text = experiment_toml(experiment, (f"Chosen by `forewarn sweep`: trial {chosen.number} of run {sweep.run_id}.",))
-    result = SweepResult(
-        run_id=sweep.run_id,
-        metric=search.metric,
-        trials=trials,
-        chosen=chosen,
-        asked=config.trials,
-        resumed=len(sweep.trials),
-        seconds=0.0,
-        importances=parameter_importances(search.space, search.metric, trials),
-        text=text,
-        model_name=experiment.model_name,
-    )
-    if config.out is not None:
-        config.out.write_text(text, encoding="utf-8")
-        result = replace(result, out=config.out)
-    return _trained(workspace, loop, history, experiment, result, progress) if config.train else result
-
-
-def _trained(
-    workspace: Workspace,
-    loop: TrialLoop,
-    history: History,
-    experiment: Experiment,
-    result: SweepResult,
-    progress: ProgressCallback,
-) -> SweepResult:
-    """Train what was chosen, register it, and compare its test with what the search saw."""
-    trained = replace(train(experiment, history, progress=progress), tags={"sweep": result.run_id})
-    version = Registry(workspace).register(trained, revision=code_revision())
-    judged = judge_trial(loop.task(result.chosen.number, dict(result.chosen.params), stop_early=False))
-    train_set = loop.inner.train
-    inner = Scored(train_set["asset"].to_numpy(dtype=str), train_set["target"].to_numpy(np.float64), judged.predicted)
-    told = optimism(result.metric, inner, scored_test(trained))
-    return replace(result, version=version, optimism=told, test=trained.evaluation.metrics)
-
-
-def _keep(runs: SweepRuns, sweep: SweepRun, search: _Search, result: SweepResult) -> None:
-    """End the run of the search, with what people look for there: figures, plots, a table of trials, the file."""
-    told, chosen = result.optimism, result.chosen
-    figures = {search.metric: chosen.score, f"{search.metric}_error": chosen.error, "chosen_trial": chosen.number}
-    if told is not None:
-        figures |= {"inner": told.inner, "outer": told.outer, "optimism": told.difference}
-        figures |= {"optimism_low": told.low, "optimism_high": told.high}
-    with tempfile.TemporaryDirectory() as scratch:
-        files = Path(scratch)
-        draw_sweep(result.trials, search.metric, chosen, result.importances, files / "plots")
-        (files / "chosen.toml").write_text(result.text, encoding="utf-8")
-        _write_table(result.trials, files / "trials.csv")
-        runs.end(sweep, "FINISHED", figures, files)
-
-
-def _write_table(trials: tuple[Trial, ...], file: Path) -> None:
-    keys = sorted({key for trial in trials for key in trial.params})
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream)
-        table.writerow(["trial", "state", "score", "error", "columns", "size", "seconds", *keys])
-        for own in trials:
-            values = [json.dumps(own.params[key]) if key in own.params else "" for key in keys]
-            table.writerow([own.number, own.state, own.score, own.error, own.columns, own.size, own.seconds, *values])
-
-
-def _nothing(trials: tuple[Trial, ...]) -> ModelError:
-    reasons = [trial.reason for trial in trials if trial.reason]
-    if reasons:
-        return ModelError(f"no trial could be judged ({reasons[0]})", "a configuration that can be fitted", "Fix that")
-    return ModelError(
-        "the time was up before a trial had ended", "one trial at least", "Give more --timeout, or run it again"
-    )
 
 
 def _refuse_unwritable(out: Path | None) -> None:

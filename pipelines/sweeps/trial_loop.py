@@ -12,7 +12,7 @@ from data_contracts.progress import ProgressCallback, silent
 from features.recipe.recipe import Recipe
 from models.experiment.experiment import Experiment
 from models.experiment.sweep_plan import SearchMetric
-from models.sweeps.feature_store import FeatureStore
+from models.sweeps.feature_store import Block, FeatureStore
 from models.sweeps.inner_data import InnerData
 from models.sweeps.search_space import SearchSpace
 from models.sweeps.suggestions import suggest
@@ -76,7 +76,9 @@ class TrialLoop:
     def task(self, number: int, params: dict[str, Any], *, stop_early: bool = True) -> TrialTask:
         """Return what a process needs to judge a configuration; its features are computed, if no trial had them."""
         known, own = self._known(number), self.space.base
-        recipe, blocks, reason = None, (), ""
+        recipe: Recipe | None = None
+        blocks: tuple[Block, ...] = ()
+        reason = ""
         try:
             own = self.space.apply(params)
             recipe = self._recipe(own)

@@ -64,7 +64,8 @@ def sweep(
     from models.experiment.experiment_file import load_experiment
     from pipelines.compute.engine import compute_engine
     from pipelines.settings.experiment_files import find_experiment
-    from pipelines.sweeps.sweep import SweepConfig, plan_sweep, run_sweep
+    from pipelines.sweeps.sweep import run_sweep
+    from pipelines.sweeps.sweep_config import SweepConfig, plan_sweep
     from pipelines.terminal.progress import bars
     from pipelines.terminal.termination import termination_interrupts
 
