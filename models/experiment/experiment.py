@@ -23,6 +23,7 @@ from models.experiment.plans import (
     EstimatorPlan,
     FeaturePlan,
     LabelPlan,
+    ModePlan,
     SplitPlan,
     WindowPlan,
 )
@@ -51,6 +52,7 @@ class Experiment:
     costs: CostPlan = CostPlan()
     alarms: AlarmPlan = AlarmPlan()
     evaluation: EvaluationPlan = EvaluationPlan()
+    modes: ModePlan = ModePlan()
     seed: Integer = 0
     """The seed of every draw."""
     model: str | None = None
@@ -64,6 +66,8 @@ class Experiment:
             raise WrongValueError("label.horizons", "is given", "none for remaining life", "Remove label.horizons")
         if self.target != "failure" and self.alarms.budget is not None:
             raise WrongValueError("alarms.budget", "is given", "none for remaining life", "Remove alarms.budget")
+        if self.target != "failure" and self.modes.predicted:
+            raise WrongValueError("modes.predicted", "is true", "target failure", "Remove [modes]")
         check_condition(self.target, self.label, self.features)
         if self.features.gaps is not None:
             try:
@@ -133,6 +137,8 @@ class Experiment:
             del content["evaluation"]["interval_level"]
         if self.evaluation == EvaluationPlan():
             del content["evaluation"]
+        if self.modes == ModePlan():
+            del content["modes"]
         return content
 
     def to_json(self) -> str:

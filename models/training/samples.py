@@ -62,6 +62,8 @@ class Samples:
     left_out: Mapping[str, int] = field(default_factory=dict)
     # How many failures only book a breakdown again, see `models.labels.breakdowns`.
     booked_again: int = 0
+    # Nothing known later was used for the training labels; None in samples that were not drawn.
+    learned_until: pd.Timestamp | None = None
 
     @property
     def all_cut_offs(self) -> pd.DataFrame:
@@ -112,6 +114,7 @@ def draw_samples(
         test,
         left_out=count_left_out(observed, split, labelled, len(test), excluded),
         booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
+        learned_until=learned_until,
     )
     if experiment.target == "remaining_life" and experiment.evaluation.interval_level:
         return replace(samples, censored=_censored(history, labelled, learned_until))
