@@ -32,10 +32,11 @@ from models.baselines.own_baseline import OwnBaseline, relative_to_baselines
 from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
-from models.estimators.hazards import failed_by, predict_hazards
+from models.estimators.hazards import failed_by, in_interval, predict_hazards
 from models.estimators.stored_estimators import SURVIVAL_FOREST, open_estimator
 from models.estimators.targets import SCORES, Target
 from models.estimators.trial import try_trees
+from models.failure_modes.mode_model import ModeModel, mode_incidence
 from models.labels.breakdowns import NO_TIME
 from models.labels.condition import PredictedCondition
 
@@ -103,6 +104,8 @@ class Artifact:
     baselines
         Of a model of anomalies: the baselines of single assets, which its features are brought to before they are
         scored; empty where all assets are measured by their type's.
+    modes
+        The probability of each failure mode given a failure; None where modes are not predicted.
     """
 
     target: Target
@@ -125,6 +128,7 @@ class Artifact:
     condition: PredictedCondition | None = None
     trained: TrainedTerms = field(default=UNKNOWN_TERMS, compare=False)
     baselines: Mapping[str, OwnBaseline] = field(default_factory=dict, repr=False)
+    modes: ModeModel | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.target == "failure" and self.horizon is not None and not self.horizons:
@@ -218,6 +222,34 @@ class Artifact:
         if len(self.horizons) > 1:
             return self._failed_by(features, len(self.horizons))
         return self.predict(features)[:, None][:, : len(self.horizons)]
+
+    def predict_modes(self, features: pd.DataFrame, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Predict the probability of a failure by each mode within each horizon.
+
+        Parameters
+        ----------
+        features
+            As for `predict`.
+        probabilities
+            What `predict_horizons` gave for them, shape (n_rows, n_horizons).
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_horizons, n_modes)
+            In the order of ``modes.modes``; over these it adds up to `probabilities`. No modes without a mode model.
+
+        Raises
+        ------
+        ModelError
+            If a column is missing or infinite.
+        """
+        n_horizons = len(self.horizons)
+        if self.modes is None:
+            return np.empty((len(features), n_horizons, 0))
+        x = self.matrix(features)
+        intervals = [x] if n_horizons == 1 else [in_interval(x, number, n_horizons) for number in range(n_horizons)]
+        given_failure = np.stack([self.modes.given_failure(own) for own in intervals], axis=1)
+        return mode_incidence(given_failure, probabilities)
 
     def _failed_by(self, features: pd.DataFrame, first: int) -> npt.NDArray[np.float64]:
         x = self.matrix(features)
@@ -347,6 +379,8 @@ class Artifact:
             content["intervals"] = self.intervals.to_dict()
         if self.baselines:
             content["baselines"] = {asset: own.to_dict() for asset, own in self.baselines.items()}
+        if self.modes is not None:
+            content["modes"] = self.modes.to_dict()
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
@@ -415,6 +449,7 @@ def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:
         condition=PredictedCondition(**content["condition"]) if "condition" in content else None,
         intervals=None if (table := content.get("intervals")) is None else IntervalTable.from_dict(table),
         baselines={asset: OwnBaseline.from_dict(own) for asset, own in content.get("baselines", {}).items()},
+        modes=None if (modes := content.get("modes")) is None else ModeModel.from_dict(modes),
     )
 
 

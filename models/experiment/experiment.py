@@ -23,6 +23,7 @@ from models.experiment.plans import (
     EstimatorPlan,
     FeaturePlan,
     LabelPlan,
+    ModePlan,
     SplitPlan,
     WindowPlan,
 )
@@ -52,6 +53,7 @@ class Experiment:
     costs: CostPlan = CostPlan()
     alarms: AlarmPlan = AlarmPlan()
     evaluation: EvaluationPlan = EvaluationPlan()
+    modes: ModePlan = ModePlan()
     sweep: SweepPlan | None = None
     seed: Integer = 0
     """The seed of every draw."""
@@ -66,6 +68,8 @@ class Experiment:
             raise WrongValueError("label.horizons", "is given", "none for remaining life", "Remove label.horizons")
         if self.target != "failure" and self.alarms.budget is not None:
             raise WrongValueError("alarms.budget", "is given", "none for remaining life", "Remove alarms.budget")
+        if self.target != "failure" and self.modes.predicted:
+            raise WrongValueError("modes.predicted", "is true", "target failure", "Remove [modes]")
         check_condition(self.target, self.label, self.features)
         if self.features.gaps is not None:
             try:
@@ -137,6 +141,8 @@ class Experiment:
             del content["evaluation"]["interval_level"]
         if self.evaluation == EvaluationPlan():
             del content["evaluation"]
+        if self.modes == ModePlan():
+            del content["modes"]
         return content
 
     def to_json(self) -> str:

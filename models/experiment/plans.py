@@ -237,6 +237,17 @@ class AlarmPlan:
 
 
 @configuration
+class ModePlan:
+    """Which mode a failure will be of."""
+
+    predicted: Flag = False
+    """Whether to predict, with target failure, the probability of each mode of the failures beside that of a failure,
+    which it does not change. The modes are those of the failures' column mode."""
+    min_failures: PositiveCount = 10
+    """How many training failures a mode needs to have a probability of its own; the others are "other"."""
+
+
+@configuration
 class SplitPlan:
     """How samples are split into training, validation and test."""
 

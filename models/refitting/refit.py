@@ -41,7 +41,7 @@ from models.outcomes.outcomes import Terms
 from models.refitting.agreement import RefitAgreement, agreement
 from models.refitting.tags import REFIT_OF
 from models.training.evaluation import Evaluation
-from models.training.fitting import Matrix, fit_detector, fit_estimator, learned_matrix, usual_ranges
+from models.training.fitting import Matrix, fit_detector, fit_estimator, fit_modes, learned_matrix, usual_ranges
 from models.training.samples import Samples, draw_samples, observation_rule
 from models.training.splits import asset_folds
 from models.training.training import Trained
@@ -133,6 +133,7 @@ def refit(
         reference_ranges=usual_ranges(experiment, learned.x, samples),
         contract=contract_reference(history.asset_type, contract),
         units=units_to_keep(contract),
+        modes=fit_modes(experiment, history, samples, learned.x),
     )
     train_features, recent_features = features.iloc[: len(samples.train)], features.iloc[len(samples.train) :]
     recent_features = recent_features.iloc[: len(samples.test)]

@@ -137,7 +137,8 @@ def reproduce(
         digest_before=predictions_digest(before),
         digest_after=predictions_digest(after),
         same_model=loaded.artifact.stored == again.artifact.stored
-        and loaded.artifact.baselines == again.artifact.baselines,
+        and loaded.artifact.baselines == again.artifact.baselines
+        and loaded.artifact.modes == again.artifact.modes,
         notes=_differences(tags, dict(again.data_rows), difference),
     )
 

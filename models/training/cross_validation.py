@@ -48,7 +48,11 @@ def predict_across(
     probabilities, constant = (
         np.vstack([getattr(part, name) for part in predicted]) for name in ("probabilities", "constant")
     )
-    return TestPredictions(frame, probabilities, constant)
+    # A mode that a fold has too few failures of is among its others; a fold without a mode model says nothing of them.
+    modes = [part.modes.dropna(axis=1) for part in predicted]
+    names = sorted({name for own in modes for name in own.columns})
+    by_mode = [own.reindex(columns=names, fill_value=0.0 if len(own.columns) else np.nan) for own in modes]
+    return TestPredictions(frame, probabilities, constant, pd.concat(by_mode, ignore_index=True))
 
 
 def plant_assets(history: History, assets: "pd.Series[str]") -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from models.assessment.error_metrics import mae_metrics, nasa_score, rmse
 from models.assessment.prognostics import prognostic_figures
 from models.assessment.ranking import ranking_metrics
 from models.experiment.plans import CostPlan
+from models.failure_modes.mode_figures import ModeFigures
 from models.labels.labels import LabelState
 from models.labels.observation_gaps import unobserved_spans
 from models.outcomes.error_rates import MONTH, ErrorRates, error_rates
@@ -45,6 +46,8 @@ class Evaluation:
         Hours between the first timely alert and the failure, shape (n_caught,).
     period
         (start, end] of the decisions whose alarms, and failures to announce, count; None where none do.
+    modes
+        The figures of each failure mode; None where modes are not predicted.
     """
 
     metrics: Mapping[str, float]
@@ -52,6 +55,7 @@ class Evaluation:
     predictions: pd.DataFrame
     lead_times_h: Vector = field(default_factory=lambda: np.empty(0))
     period: tuple[pd.Timestamp, pd.Timestamp] | None = None
+    modes: ModeFigures | None = None
 
 
 def evaluate_failures(

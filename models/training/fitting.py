@@ -1,7 +1,7 @@
 """Fitting a model to training samples: columns, threshold, calibration and estimator, from these samples alone."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
@@ -27,10 +27,13 @@ from models.conformal.fit_intervals import HeldOutPredictions, fit_intervals
 from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
-from models.estimators.hazards import interval_columns
+from models.estimators.hazards import in_interval, interval_columns
 from models.estimators.stored_estimators import store_estimator
 from models.experiment.condition_outcomes import outcome_history, predicted_condition
 from models.experiment.experiment import Experiment
+from models.failure_modes.fit_modes import fit_mode_model
+from models.failure_modes.mode_labels import ModeLabels, mode_labels
+from models.failure_modes.mode_model import ModeModel
 from models.labels.labels import LabelState
 from models.outcomes.outcomes import known_failures
 from models.training.column_selection import choose_columns, drop_uninformative, learn_recipe
@@ -78,6 +81,8 @@ class TestPredictions:
     frame: pd.DataFrame  # the test samples with prediction and alert
     probabilities: Matrix  # of all horizons, (n_samples, n_horizons)
     constant: Matrix  # the ends of intervals of constant width, to compare with; (n_samples, 2), NaN without intervals
+    # Probabilities of a failure by each mode within the horizon, a column each; none where modes are not predicted.
+    modes: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def fit_model(
@@ -113,6 +118,7 @@ def fit_model(
     artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
     intervals = _intervals(experiment, history, artifact, samples, x_of_fold, columns_of_fold)
     artifact = replace(artifact, intervals=intervals)
+    artifact = replace(artifact, modes=fit_modes(experiment, history, samples, x))
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
     return Fitted(artifact, chosen, importances, train_features, test, choice.reason, choice.curve)
@@ -181,7 +187,12 @@ def predict_test(fitted: Fitted, test: pd.DataFrame) -> TestPredictions:
         low, high = fitted.artifact.predict_intervals(prediction).T
         frame = frame.assign(**{LOW: low, HIGH: high})
         constant = fitted.artifact.intervals.constant_around(prediction)
-    return TestPredictions(frame, fitted.artifact.predict_horizons(fitted.test), constant)
+    probabilities = fitted.artifact.predict_horizons(fitted.test)
+    modes = pd.DataFrame(index=range(len(test)))
+    if fitted.artifact.modes is not None:
+        by_mode = fitted.artifact.predict_modes(fitted.test, probabilities)[:, fitted.artifact.decision_index]
+        modes = pd.DataFrame(by_mode, columns=list(fitted.artifact.modes.modes))
+    return TestPredictions(frame, probabilities, constant, modes)
 
 
 def learned_matrix(samples: Samples, features: pd.DataFrame, columns: Sequence[str]) -> Matrix:
@@ -278,6 +289,39 @@ def fit_estimator(experiment: Experiment, x: Matrix, samples: Samples, columns: 
     if samples.intervals is not None:
         return fit_hazards(experiment, x, samples.intervals, columns, samples.learned)
     return fit_learner(experiment, x[: len(samples.train)], samples.target, columns, samples.train)
+
+
+def fit_modes(experiment: Experiment, history: History, samples: Samples, x: Matrix) -> ModeModel | None:
+    """Fit the mode model to the features of `Samples.learned`; None where the experiment does without."""
+    if not experiment.modes.predicted or samples.learned_until is None:
+        return None
+    if samples.intervals is None:
+        rows = np.flatnonzero(samples.target > 0)
+        x_failed = x[rows]
+    else:
+        rows, interval = np.nonzero(samples.intervals == 1.0)
+        n_intervals = samples.intervals.shape[1]
+        x_failed = np.vstack([in_interval(x[[row]], k, n_intervals) for row, k in zip(rows, interval, strict=True)])
+    failed = samples.learned.iloc[rows]
+    labels = label_modes(experiment, history, failed, samples.learned_until)
+    fewest = experiment.modes.min_failures
+    return fit_mode_model(x_failed, labels, failed["asset"].tolist(), min_failures=fewest, seed=experiment.seed)
+
+
+def label_modes(
+    experiment: Experiment, history: History, cut_offs: pd.DataFrame, known_until: pd.Timestamp
+) -> ModeLabels:
+    """Label cut-offs with the modes of the first failure that followed, by all horizons of the experiment."""
+    history, terms = outcome_history(experiment, history), required_terms(experiment, history, known_until)
+    return mode_labels(
+        cut_offs,
+        history.failures,
+        history.work_orders,
+        lead=terms.lead,
+        horizon=max((terms.horizon, *experiment.label.several)),
+        known_until=known_until,
+        breakdown=terms.breakdown,
+    )
 
 
 def _intervals(

@@ -15,8 +15,10 @@ from models.assessment.ranking_report import ranking_report
 from models.conformal.coverage import interval_figures
 from models.experiment.condition_outcomes import outcome_history
 from models.experiment.experiment import Experiment
+from models.failure_modes.mode_figures import ModeFigures, mode_figures
+from models.labels.labels import LabelState
 from models.training.evaluation import Evaluation, evaluate_condition, evaluate_failures, evaluate_remaining_life
-from models.training.fitting import FALSE_ALARMS_PER_ASSET_MONTH, TestPredictions
+from models.training.fitting import FALSE_ALARMS_PER_ASSET_MONTH, TestPredictions, label_modes
 from models.training.samples import CAPPED_LIFE, Samples, required_terms
 
 
@@ -58,7 +60,9 @@ def evaluate(
             terms=terms,
             known_until=known_until,
         )
-    return replace(evaluation, metrics={**evaluation.metrics, **more})
+    modes = _mode_figures(experiment, history, samples, test, known_until)
+    more |= {} if modes is None else modes.metrics
+    return replace(evaluation, metrics={**evaluation.metrics, **more}, modes=modes)
 
 
 def evaluate_plants(
@@ -75,6 +79,7 @@ def evaluate_plants(
     for plant, assets in plants.items():
         own = test.frame["asset"].isin(assets).to_numpy(dtype=np.bool_)
         part = TestPredictions(test.frame[own].reset_index(drop=True), test.probabilities[own], test.constant[own])
+        part = replace(part, modes=test.modes[own].reset_index(drop=True))
         figures[plant] = evaluate(alone, history, samples, part, known_until).metrics
     return figures
 
@@ -83,6 +88,21 @@ def true_numbers(experiment: Experiment, samples: pd.DataFrame) -> npt.NDArray[n
     """Return what was predicted of test samples: the remaining life up to the cap, or the condition; NaN if unknown."""
     column = "condition" if experiment.target == "condition" else CAPPED_LIFE
     return samples[column].to_numpy(dtype=np.float64)
+
+
+def _mode_figures(
+    experiment: Experiment, history: History, samples: Samples, test: TestPredictions, known_until: pd.Timestamp
+) -> ModeFigures | None:
+    """Evaluate the predicted modes on the decided test samples; None where modes are not predicted."""
+    if not len(test.modes.columns) or samples.learned_until is None:
+        return None
+    failed = samples.train[samples.target > 0]
+    trained = label_modes(experiment, history, failed, samples.learned_until)
+    decided = test.frame["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])
+    own = test.frame[decided]
+    truth = (own["state"] == LabelState.POSITIVE).to_numpy()
+    labels = label_modes(experiment, history, own, known_until)
+    return mode_figures(test.modes[decided], labels, failed=truth, trained=trained.failures())
 
 
 def _with_intervals(evaluation: Evaluation, experiment: Experiment, test: TestPredictions) -> Evaluation:

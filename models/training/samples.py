@@ -67,6 +67,8 @@ class Samples:
     left_out: Mapping[str, int] = field(default_factory=dict)
     # How many failures only book a breakdown again, see `models.labels.breakdowns`.
     booked_again: int = 0
+    # Nothing known later was used for the training labels; None in samples that were not drawn.
+    learned_until: pd.Timestamp | None = None
 
     @property
     def all_cut_offs(self) -> pd.DataFrame:
@@ -142,6 +144,7 @@ def draw_samples(
         _without_target(experiment, cut_offs.test).reset_index(drop=True),
         left_out=count_left_out(cut_offs.observed, cut_offs.left_out),
         booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
+        learned_until=cut_offs.learned_until,
     )
     if learns_lives(experiment.estimator.kind):
         known = drawn[cut_offs.excluded.isna()]

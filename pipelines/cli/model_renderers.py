@@ -1,5 +1,6 @@
 """Renderers of trainings, versions and promotions."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from pipelines.terminal.metrics import format_metric, metrics_table
 from pipelines.terminal.tables import column_table, format_minute, yes_or_no
 
 if TYPE_CHECKING:
+    from models.failure_modes.mode_figures import ModeFigures
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.jobs.train import TrainResult
@@ -65,6 +67,8 @@ def train(result: "TrainResult") -> Group:
     ]
     if result.by_plant:
         parts += [Text("\neach plant by a model of the others"), _plants(result)]
+    if result.modes is not None:
+        parts += [Text("\nfailure modes, whose probabilities add up to that of a failure"), _modes(result.modes)]
     parts += data_renderers.unmatched_lines(result.unmatched)
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
@@ -96,6 +100,16 @@ def _plants(result: "TrainResult") -> RenderableType:
     table = column_table("plant", *columns)
     for plant, metrics in {**result.by_plant, "all": result.metrics}.items():
         table.add_row(plant, *(column(metrics) for column in columns.values()))
+    return table
+
+
+def _modes(figures: "ModeFigures") -> RenderableType:
+    table = column_table("mode", "learned from", "tested on", "average precision", "by chance", "named rightly")
+    for place, figure in enumerate(figures.modes):
+        precision = "-" if math.isnan(figure.average_precision) else f"{figure.average_precision:.3f}"
+        right = f"{figure.predicted_as[place]:.0f} of {figure.test_failures}"
+        counts = f"{figure.trained_failures} failures", f"{figure.test_failures}"
+        table.add_row(figure.mode, *counts, precision, f"{figure.base_rate:.3f}", right)
     return table
 
 

@@ -18,12 +18,13 @@ from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from models.assessment.first_champion import FirstChampion, judge_first
 from models.experiment.experiment import Experiment
+from models.failure_modes.mode_figures import ModeFigures
 from models.registry.promotion import promote
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
 from models.training.left_out import booked_again_sentence, left_out_sentence
 from models.training.samples import OneOutcomeError, observation_rule
-from models.training.training import train
+from models.training.training import Trained, train
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class TrainResult:
     understood: tuple[str, ...] = ()  # how the experiment's file was understood
     n_columns: int = 0
     columns_reason: str | None = None  # how the columns were chosen; None where all stay
+    modes: ModeFigures | None = None  # of each failure mode; None where modes are not predicted
+    modes_reason: str | None = None  # why no modes are predicted although the experiment asks for them
 
     @property
     def exit_status(self) -> int:
@@ -65,7 +68,8 @@ class TrainResult:
         """Sentences on what was left out, and how the columns were chosen."""
         again = (booked_again_sentence(self.booked_again, self.breakdown),) if self.booked_again else ()
         columns = () if self.columns_reason is None else (f"columns: {self.columns_reason}",)
-        return (*self.understood, left_out_sentence(self.left_out), *again, *columns)
+        modes = () if self.modes_reason is None else (f"modes: {self.modes_reason}",)
+        return (*self.understood, left_out_sentence(self.left_out), *again, *columns, *modes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, the metrics beside the rest."""
@@ -92,6 +96,8 @@ class TrainResult:
             **({"understood": list(self.understood)} if self.understood else {}),
             **self.metrics,
             **({"by_plant": {name: dict(own) for name, own in self.by_plant.items()}} if self.by_plant else {}),
+            **({} if self.modes is None else {"modes": self.modes.to_list()}),
+            **({} if self.modes_reason is None else {"modes_reason": self.modes_reason}),
         }
 
 
@@ -171,7 +177,17 @@ def train_experiment(
         strict=strict,
         n_columns=len(trained.artifact.columns),
         columns_reason=trained.columns_reason,
+        modes=trained.evaluation.modes,
+        modes_reason=modes_reason(trained),
     )
+
+
+def modes_reason(trained: Trained) -> str | None:
+    """Say why no modes are predicted although the experiment asks for them; None where nothing is amiss."""
+    plan = trained.experiment.modes
+    if not plan.predicted or trained.artifact.modes is not None:
+        return None
+    return f"none is predicted, as there are not two of them with {plan.min_failures} training failures or others left"
 
 
 def _with_cause(error: OneOutcomeError, unmatched: Unmatched, quarantined: int) -> OneOutcomeError:

@@ -132,6 +132,10 @@ def _failure_rows(m: Mapping[str, float], clock: Clock) -> Iterator[tuple[str, s
         yield "  by chance", f"{chance}; always alerting F1 {format_metric(m, 'f1_always', '.3f')}"
         slope = f"slope {format_metric(m, 'calibration_slope', '.2f')}{_interval(m, 'calibration_slope', '.2f')}"
         yield "calibration", f"{slope}, intercept {format_metric(m, 'calibration_intercept', '.2f')}"
+    if "mode_accuracy" in m:
+        right, usual = format_metric(m, "mode_accuracy", ".0%"), format_metric(m, "mode_accuracy_of_commonest", ".0%")
+        precision = format_metric(m, "mode_average_precision", ".3f")
+        yield "failure modes", f"mean average precision {precision}; {right} named rightly, the commonest {usual}"
     yield "ranking", f"ROC AUC within assets {within}; chance ranks as well with probability {by_chance}"
     yield "", _ranking(m, "")
     if "recall_at_fpr_rule" in m:

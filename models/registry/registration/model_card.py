@@ -44,6 +44,7 @@ def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
         _provenance(trained, tags),
         _figures(trained) if refit_of(tags) is None else _refit(trained, tags),
         *_intervals(trained),
+        *_modes(trained),
         _alerts(trained),
         _limits(trained),
     )
@@ -232,6 +233,39 @@ def _intervals(trained: Trained) -> Iterable[str]:
     )
     head = (f"predicted{unit}", "training assets", "test samples held", f"mean width{unit}")
     return [f"## Intervals\n\n{text}\n\n" + _table(head, rows)]
+
+
+def _modes(trained: Trained) -> Iterable[str]:
+    """Say how well the mode of a failure is predicted; nothing where modes are not predicted."""
+    model, figures = trained.artifact.modes, trained.evaluation.modes
+    if model is None:
+        return []
+    learned = ", ".join(f"{mode} {count}" for mode, count in zip(model.modes, model.failures, strict=True))
+    text = (
+        "The probability of a failure is divided among the modes, whose probabilities add up to it, by what is known "
+        f"of the modes of training failures: {learned}. Modes with fewer than "
+        f"{trained.experiment.modes.min_failures} are taken together as `other`."
+    )
+    if figures is None:
+        return [f"## Failure modes\n\n{text}"]
+    names = [figure.mode for figure in figures.modes]
+    head = ("mode", "test failures", "average precision", "by chance", "samples expected", "samples observed")
+    rows = [
+        (
+            figure.mode,
+            f"{figure.test_failures}",
+            _number(figure.average_precision),
+            _number(figure.base_rate),
+            f"{figure.expected:,.1f}",
+            f"{figure.observed:,.1f}",
+        )
+        for figure in figures.modes
+    ]
+    confused = [(figure.mode, *(f"{count:.0f}" for count in figure.predicted_as)) for figure in figures.modes]
+    return [
+        f"## Failure modes\n\n{text}\n\n{_table(head, rows)}\n\nTest failures by their mode and the most probable one "
+        f"(over the cut-offs before each):\n\n{_table(('mode', *names), confused)}"
+    ]
 
 
 def _number_or(value: float, word: str) -> str:

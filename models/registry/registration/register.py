@@ -80,10 +80,11 @@ def experiment_id(client: "MlflowClient", workspace: Workspace, name: str) -> st
 def _log_figures(client: "MlflowClient", run_id: str, trained: "Trained", tags: Mapping[str, str]) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
-    from models.registry.registration.run_record import plant_metrics, run_params
+    from models.registry.registration.run_record import mode_metrics, plant_metrics, run_params
 
     now = client.get_run(run_id).info.start_time
     figures = {**trained.evaluation.metrics, **plant_metrics(trained.by_plant)}
+    figures |= mode_metrics(trained.evaluation.modes)
     metrics = [Metric(k, v, now, 0) for k, v in figures.items() if np.isfinite(v)]
     params = [Param(key, value) for key, value in run_params(trained).items()]
     client.log_batch(run_id, metrics, params, [RunTag(key, value) for key, value in tags.items()])

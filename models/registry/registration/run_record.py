@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from models.artifact.golden_inputs import FILE as GOLDEN_FILE
+from models.failure_modes.mode_figures import ModeFigures
 from models.outcomes.reference_tags import reference_tags
 from models.registry.registration.model_card import model_card
 from models.registry.registration.plots import draw_plots
@@ -63,12 +64,27 @@ def run_params(trained: Trained) -> dict[str, str]:
 
 def plant_metrics(by_plant: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Name the metrics of each plant as MLflow allows: ``plants/north/f1``, plants that would be alike by number."""
+    return _by_name("plants", by_plant)
+
+
+def _by_name(of: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     named: dict[str, float] = {}
-    for number, (plant, metrics) in enumerate(by_plant.items()):
-        name = _ILLEGAL.sub("_", plant).strip(" .") or "_"
-        taken = any(key.startswith(f"plants/{name}/") for key in named)
-        named |= {f"plants/{name}{f'_{number}' if taken else ''}/{key}": value for key, value in metrics.items()}
+    for number, (each, metrics) in enumerate(figures.items()):
+        name = _ILLEGAL.sub("_", each).strip(" .") or "_"
+        taken = any(key.startswith(f"{of}/{name}/") for key in named)
+        named |= {f"{of}/{name}{f'_{number}' if taken else ''}/{key}": value for key, value in metrics.items()}
     return named
+
+
+def mode_metrics(figures: ModeFigures | None) -> dict[str, float]:
+    """Name the figures of each failure mode as MLflow allows: ``modes/bearing/average_precision``."""
+    if figures is None:
+        return {}
+    named: dict[str, dict[str, float]] = {}
+    for figure in figures.modes:
+        names = ("average_precision", "base_rate", "expected", "observed", "test_failures")
+        named[figure.mode] = {name: float(getattr(figure, name)) for name in names}
+    return _by_name("modes", named)
 
 
 def write_run_files(trained: Trained, tags: dict[str, str], folder: Path) -> Path:
