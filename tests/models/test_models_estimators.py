@@ -29,7 +29,12 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "extremely_randomized_trees": {"n_estimators": 10},
     "hist_gradient_boosting": {"max_iter": 10},
     "random_survival_forest": {"n_estimators": 10},
-    "average": {"members": [{"kind": "lightgbm", "params": {"n_estimators": 5}}, {"kind": "random_forest"}]},
+    "average": {
+        "members": [
+            {"kind": "lightgbm", "params": {"n_estimators": 5}},
+            {"kind": "random_forest", "params": {"n_estimators": 5}},
+        ]
+    },
 }
 WITHOUT_IMPORTANCES = ("hist_gradient_boosting", "random_survival_forest")
 RECIPE = Recipe(
