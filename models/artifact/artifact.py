@@ -4,7 +4,8 @@ model.json     what it predicts and from what: recipe, columns, horizon, thresho
 model.txt      the trees, when the learner is LightGBM; or
 model.skops    the scikit-learn estimator, of reviewed types only; or
 detector.json  the arrays of an anomaly detector; or
-survival.json  the arrays of a survival forest
+survival.json  the arrays of a survival forest; or
+average.json   the members of an average, each stored as it would be alone
 """
 
 import hashlib
@@ -32,8 +33,8 @@ from models.baselines.own_baseline import OwnBaseline, relative_to_baselines
 from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
-from models.estimators.hazards import failed_by, in_interval, predict_hazards
-from models.estimators.stored_estimators import SURVIVAL_FOREST, open_estimator
+from models.estimators.hazards import failed_by, in_interval, interval_columns, predict_hazards
+from models.estimators.stored_estimators import AVERAGE, SURVIVAL_FOREST, open_estimator, stored_trees
 from models.estimators.targets import SCORES, Target
 from models.estimators.trial import try_trees
 from models.failure_modes.mode_model import ModeModel, mode_incidence
@@ -42,7 +43,7 @@ from models.labels.condition import PredictedCondition
 
 LIGHTGBM = "lightgbm"
 _TEXT_FILE, _SKOPS_FILE, _DETECTOR_FILE = "model.txt", "model.skops", "detector.json"
-_OWN_FILES = {LIGHTGBM: _TEXT_FILE, SURVIVAL_FOREST: "survival.json"}
+_OWN_FILES = {LIGHTGBM: _TEXT_FILE, SURVIVAL_FOREST: "survival.json", AVERAGE: "average.json"}
 
 
 @dataclass(frozen=True)
@@ -340,8 +341,10 @@ class Artifact:
             raise ModelError(
                 f"a model of digest {artifact.digest[:12]}", f"digest {digest[:12]}, as registered", "Register it again"
             )
-        if trial and artifact.estimator == LIGHTGBM:
-            try_trees(artifact.stored, len(artifact.columns))
+        if trial:
+            n_columns = len(artifact.columns) + len(interval_columns(artifact.horizons))
+            for trees in stored_trees(artifact.estimator, artifact.stored):
+                try_trees(trees, n_columns)
         _ = artifact.model  # loaded here, so that a damaged model is refused before it is served
         return artifact
 

@@ -6,6 +6,7 @@ text, or by skops with the types named here, each of them reviewed.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import lightgbm
@@ -28,9 +29,11 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it; it has no types
 
 from data_contracts.errors import ModelError, UsageError, did_you_mean
+from models.estimators.entry_points import load_kind, offered_kinds
 from models.estimators.lightgbm_learner import LightGBM
 from models.estimators.survival.survival_forest import SurvivalForest
 from models.estimators.targets import Target
+from models.estimators.weighted_average import MOST_MEMBERS, UnfittedAverage, WeightedAverage
 
 Matrix = npt.NDArray[np.float64]
 Factory = Callable[[Target, Mapping[str, Any], int], Any]
@@ -86,7 +89,7 @@ def register_estimator(
 
 def kinds() -> tuple[str, ...]:
     """Return the names of the learners."""
-    return tuple(sorted(_KINDS))
+    return tuple(sorted({*_KINDS, *offered_kinds()}))
 
 
 def trusted_types(kind: str) -> tuple[str, ...]:
@@ -121,8 +124,9 @@ def make_to_choose_columns(
 ) -> Any:
     """Make an unfitted estimator to find the columns that help: one booster will do, and labels in place of lives."""
     if learns_lives(kind):
-        return make("random_forest", target, {}, seed)
-    return single_booster(make(kind, target, params, seed, monotone=monotone))
+        return make("lightgbm", target, {}, seed)
+    model = make(kind, target, params, seed, monotone=monotone)
+    return single_booster(model.makers[0]() if isinstance(model, UnfittedAverage) else model)
 
 
 def single_booster(model: Any) -> Any:
@@ -153,6 +157,8 @@ def predict(model: Any, x: Matrix) -> Matrix:
     """
     if not len(x):
         return np.empty(0)
+    if isinstance(model, WeightedAverage):
+        return model.combine([predict(member.model, x) for member in model.members])
     if isinstance(model, Pipeline) and isinstance(model[-1], LogisticRegression | Ridge):
         return _predict_linear(model, x)
     if hasattr(model, "predict_proba"):
@@ -165,7 +171,11 @@ def importances(model: Any, columns: Sequence[str]) -> "pd.Series[float]":
 
     They are the gain of trees, or absolute standardised coefficients; empty for a learner that has neither.
     """
-    if hasattr(model, "feature_importances_"):
+    if isinstance(model, WeightedAverage):
+        raw = np.zeros(len(columns))
+        for member in model.members:
+            raw += member.weight * importances(member.model, columns).reindex(list(columns), fill_value=0.0).to_numpy()
+    elif hasattr(model, "feature_importances_"):
         raw = np.asarray(model.feature_importances_, dtype=np.float64)
     elif isinstance(model, Pipeline) and hasattr(model[-1], "coef_"):
         raw = np.abs(np.ravel(model[-1].coef_))
@@ -199,8 +209,11 @@ def _constrained(kind: str, params: Mapping[str, Any], signs: Sequence[int]) -> 
 
 
 def _kind(kind: str) -> EstimatorKind:
+    if kind not in _KINDS and load_kind(kind) and kind not in _KINDS:
+        remedy = f"Let the module that its entry point names call models.register_estimator({kind!r}, ...)"
+        raise UsageError(f"the estimator {kind!r} is offered, and not registered", "its registration", remedy)
     if kind not in _KINDS:
-        hint = did_you_mean(kind, _KINDS) or "Choose one of these, or register your own"
+        hint = did_you_mean(kind, kinds()) or "Choose one of these, or register your own"
         raise UsageError(f"unknown estimator {kind!r}", f"one of {', '.join(kinds())}", hint)
     return _KINDS[kind]
 
@@ -240,6 +253,32 @@ def _histogram(target: Target, params: Mapping[str, Any], seed: int) -> Any:
     return estimator(**{"early_stopping": False, "max_iter": 200, **params, "random_state": seed})
 
 
+def _average(target: Target, params: Mapping[str, Any], seed: int) -> UnfittedAverage:
+    linear = "logistic" if target == "failure" else "ridge"
+    by_default = [{"kind": kind} for kind in ("lightgbm", "extremely_randomized_trees", linear)]
+    members, unknown = params.get("members", by_default), sorted(set(params) - {"members"})
+    if unknown:
+        raise UsageError(f"unknown estimator.params.{unknown[0]}", "estimator.params.members", "Fix or remove it")
+    if not isinstance(members, Sequence) or not 2 <= len(members) <= MOST_MEMBERS:
+        raise _bad_member(members)
+    for member in members:
+        if not isinstance(member, Mapping) or "kind" not in member or set(member) - {"kind", "params"}:
+            raise _bad_member(member)
+        if member["kind"] == "average" or learns_lives(member["kind"]):
+            raise UsageError(f"a member {member['kind']!r} of an average", "a learner of labels", "Choose another")
+        make(member["kind"], target, member.get("params", {}), seed)
+    makers = tuple(partial(make, each["kind"], target, each.get("params", {}), seed) for each in members)
+    return UnfittedAverage(tuple(each["kind"] for each in members), makers)
+
+
+def _bad_member(found: Any) -> UsageError:
+    return UsageError(
+        f"estimator.params.members has {found!r}",
+        f"2 to {MOST_MEMBERS} tables of kind and params",
+        'Write [[estimator.params.members]] with kind = "lightgbm" and the like, once for each',
+    )
+
+
 _KINDS: Final[dict[str, EstimatorKind]] = {
     "lightgbm": EstimatorKind(LightGBM, ALL_TARGETS, (), "monotone_constraints"),
     "logistic": EstimatorKind(_logistic, ("failure",), ("numpy.dtype",)),
@@ -249,5 +288,6 @@ _KINDS: Final[dict[str, EstimatorKind]] = {
     "hist_gradient_boosting": EstimatorKind(
         _histogram, ALL_TARGETS, ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",), "monotonic_cst"
     ),
+    "average": EstimatorKind(_average, ALL_TARGETS, ()),
     "random_survival_forest": EstimatorKind(SurvivalForest, ("failure", "remaining_life"), (), learns_lives=True),
 }

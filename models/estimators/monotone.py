@@ -1,8 +1,8 @@
 """Monotone constraints: which features the risk rises with, and which it falls with, by patterns of their names.
 
-A pattern is a channel, or a channel and a calculator (`vibration__mean`), or more of a feature's name; `*` and `?` stand
-for anything, so that `*__maximum` is the maximum of every channel. It counts in every window, normalised by regime or
-not. What a pattern names keeps its constraint whichever columns are chosen later.
+A pattern is a channel, or a channel and a calculator (`vibration__mean`), or more of a feature's name; `*` and `?`
+stand for anything, so that `*__maximum` is the maximum of every channel. It counts in every window, normalised by
+regime or not. What a pattern names keeps its constraint whichever columns are chosen later.
 """
 
 from collections.abc import Mapping, Sequence

@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.labels.labels import CONCLUSIVE_FINDINGS, NO_TIME, interventions, known_rows, remaining_life
+from models.labels.labels import (
+    CONCLUSIVE_FINDINGS,
+    NO_TIME,
+    interventions,
+    known_breakdowns,
+    known_rows,
+    remaining_life,
+)
 from models.labels.observation_gaps import followed_hours
 
 Vector = npt.NDArray[np.float64]
@@ -59,12 +66,14 @@ def lives(
     """
     until, skipped = known_until - delay, lead / _HOUR
     followed = followed_hours(cut_offs, observation_gaps, replacements, known_until=until)
-    life = remaining_life(
-        cut_offs, failures, known_until=known_until, breakdown=breakdown, replacements=replacements
-    ).to_numpy(np.float64)
-    failed = np.where(np.isnan(life), np.inf, life)
-    early = (failed <= skipped) & (work_orders is not None)
-    if work_orders is not None:
+    if work_orders is None:
+        life = remaining_life(
+            cut_offs, failures, known_until=known_until, breakdown=breakdown, replacements=replacements
+        ).to_numpy(np.float64)
+        failed, early = np.where(np.isnan(life), np.inf, life), np.zeros(len(life), dtype=np.bool_)
+    else:
+        failed = _hours_to_next(cut_offs, known_breakdowns(failures, known_until, breakdown, replacements))
+        early = failed <= skipped
         confirmed, inconclusive = _interventions(cut_offs, known_rows(work_orders, "work_order_id", known_until))
         failed = np.minimum(failed, np.maximum(confirmed, skipped))
         # A failure that follows shows that the intervention did not prevent it.
@@ -78,7 +87,7 @@ def lives_known_by(
     known: npt.NDArray[np.float64], as_of: "pd.Series[pd.Timestamp]", until: pd.Timestamp
 ) -> npt.NDArray[np.float64]:
     """Cut `lives` off at an earlier time, less lead and delay: what was known of them then; shape as `known`."""
-    room = ((until - as_of) / _HOUR).to_numpy(np.float64)
+    room = (pd.to_timedelta(until - as_of) / _HOUR).to_numpy(np.float64)
     later = known[:, 0] > room + _SAME
     return _known(np.where(later, room, known[:, 0]), (known[:, 1] > 0.0) & ~later, np.isnan(known[:, 0]))
 
@@ -110,5 +119,5 @@ def _hours_to_next(cut_offs: pd.DataFrame, events: pd.DataFrame) -> Vector:
         direction="forward",
         allow_exact_matches=False,
     ).sort_values("row")
-    hours = ((following["event_time"] - following["as_of"]) / _HOUR).to_numpy(np.float64)
+    hours = (pd.to_timedelta(following["event_time"] - following["as_of"]) / _HOUR).to_numpy(np.float64)
     return np.where(np.isnan(hours), np.inf, hours)

@@ -29,6 +29,12 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "extremely_randomized_trees": {"n_estimators": 10},
     "hist_gradient_boosting": {"max_iter": 10},
     "random_survival_forest": {"n_estimators": 10},
+    "average": {
+        "members": [
+            {"kind": "lightgbm", "params": {"n_estimators": 5}},
+            {"kind": "random_forest", "params": {"n_estimators": 5}},
+        ]
+    },
 }
 WITHOUT_IMPORTANCES = ("hist_gradient_boosting", "random_survival_forest")
 RECIPE = Recipe(
@@ -154,7 +160,13 @@ def test_an_artifact_holds_no_pickle(kind: str, tmp_path: Path) -> None:
     """The folder of an artifact is JSON beside LightGBM text or a skops file, of which nothing is pickled."""
     target: Any = "failure" if able(kind, "failure") else "remaining_life"
     folder = artifact(kind, target).save(tmp_path / "model")
-    assert {file.name for file in folder.iterdir()} <= {"model.json", "model.txt", "model.skops", "survival.json"}
+    assert {file.name for file in folder.iterdir()} <= {
+        "model.json",
+        "model.txt",
+        "model.skops",
+        "survival.json",
+        "average.json",
+    }
     for file in folder.iterdir():
         content = file.read_bytes()
         assert not content.startswith(b"\x80")

@@ -243,3 +243,9 @@ def test_one_horizon_in_a_list_is_that_horizon(plant: History, describe: Describ
     one = train(describe('label.horizons=["48h"]'), plant)
     assert one.artifact.digest == train(describe(), plant).artifact.digest
     assert "horizons" not in describe().to_dict()["label"]
+
+
+def test_the_trees_of_several_horizons_pass_their_trial(tmp_path: Path) -> None:
+    """Trees that also split on the interval are tried with its columns, and opened."""
+    model = MODELS["lightgbm", ()]
+    assert Artifact.load(model.save(tmp_path / "model"), trial=True).digest == model.digest

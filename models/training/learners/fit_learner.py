@@ -10,7 +10,9 @@ import pandas as pd
 from data_contracts.errors import UsageError
 from models.estimators import estimators
 from models.estimators.monotone import check_patterns, monotone_signs
+from models.estimators.weighted_average import UnfittedAverage
 from models.experiment.experiment import Experiment
+from models.training.learners.average_training import fit_average
 
 Matrix = npt.NDArray[np.float64]
 
@@ -29,6 +31,8 @@ def fit_learner(
     Of averaged boosters `single` fits one.
     """
     model = make_learner(experiment, columns)
+    if isinstance(model, UnfittedAverage):
+        return fit_average(experiment, model, x, y, cut_offs)
     return estimators.fit(estimators.single_booster(model) if single else model, x, y)
 
 
