@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from models.experiment.sweep_plan import SearchMetric
 from models.labels.labels import LabelState
@@ -71,15 +70,15 @@ def optimism(metric: SearchMetric, inner: Scored, outer: Scored) -> Optimism:
     Assets that are in both are drawn together, others apart.
     """
     inner, outer = inner.of_known(), outer.of_known()
-    inside, outside = np.unique(inner.asset), np.unique(outer.asset)
+    together = bool(np.intersect1d(inner.asset, outer.asset).size)
+    names = [np.union1d(inner.asset, outer.asset)] if together else [np.unique(inner.asset), np.unique(outer.asset)]
+    codes = np.searchsorted(names[0], inner.asset), np.searchsorted(names[-1], outer.asset)
     rng, differences = np.random.default_rng(0), []
     for _ in range(_DRAWS):
-        weights = _draw(rng, inside, outside)
-        values = [
-            measure(metric, part.truth, part.predicted, np.asarray(own.reindex(part.asset), dtype=np.float64))
-            for part, own in zip((inner, outer), weights, strict=True)
-        ]
-        differences.append(values[0] - values[1])
+        counts = [_counts(rng, len(own)) for own in names]
+        inside = measure(metric, inner.truth, inner.predicted, counts[0][codes[0]])
+        outside = measure(metric, outer.truth, outer.predicted, counts[-1][codes[1]])
+        differences.append(inside - outside)
     tail = (1.0 - _LEVEL) / 2
     known = [value for value in differences if np.isfinite(value)]
     low, high = np.quantile(known, [tail, 1.0 - tail]) if len(known) > _DRAWS // 2 else (np.nan, np.nan)
@@ -87,16 +86,8 @@ def optimism(metric: SearchMetric, inner: Scored, outer: Scored) -> Optimism:
     return Optimism(metric, inside_all, outside_all, float(low), float(high))
 
 
-def _draw(
-    rng: np.random.Generator, inside: npt.NDArray[np.str_], outside: npt.NDArray[np.str_]
-) -> tuple["pd.Series[float]", "pd.Series[float]"]:
-    """Draw how often each asset counts."""
-    groups = [np.union1d(inside, outside)] if np.intersect1d(inside, outside).size else [inside, outside]
-    drawn = [pd.Series(_counts(rng, len(own)), own) for own in groups]
-    return drawn[0], drawn[-1]
-
-
 def _counts(rng: np.random.Generator, n: int) -> Vector:
+    """Draw how often each of n assets counts."""
     return np.asarray(rng.multinomial(n, np.full(n, 1 / n)), dtype=np.float64)
 
 

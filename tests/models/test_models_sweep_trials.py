@@ -87,16 +87,16 @@ def test_optimism_is_told_from_chance_by_assets() -> None:
 
 
 def test_the_interval_holds_the_true_difference_as_often_as_it_says() -> None:
-    """Of sixty intervals around no difference, between assets that differ, at least fifty hold zero."""
+    """Of forty intervals around no difference, between assets that differ, at least thirty-three hold zero."""
     rng, held = np.random.default_rng(2), 0
-    for _ in range(60):
+    for _ in range(40):
         parts = []
         for prefix in "mn":
             asset = np.repeat([f"{prefix}{number}" for number in range(30)], 10)
             parts.append(Scored(asset, np.zeros(300), np.repeat(rng.normal(0, 1, 30), 10)))
         found = optimism("rmse", *parts)
         held += found.low <= 0.0 <= found.high
-    assert held >= 50
+    assert held >= 33
 
 
 @pytest.mark.parametrize("split", ["{kind='time', test_start='2026-02-10'}", "{kind='asset', test=['m00', 'm05']}"])
@@ -146,7 +146,10 @@ def store(plant: History, describe: Describe, tmp_path: object) -> FeatureStore:
 
 def test_stored_features_are_those_of_one_extraction(store: FeatureStore, describe: Describe, plant: History) -> None:
     """Window by window, with the context beside them, they are what training would compute, bit for bit."""
-    for overrides in (["windows.window=['24h', '72h']"], ["features.events=counts", "features.regimes=2"]):
+    for overrides in (
+        ["windows.window=['24h', '72h']"],
+        ["features.events=counts", "features.regimes=2", "features.operating_channels=['volt']"],
+    ):
         recipe = learn_recipe(describe(*overrides), plant, store.samples)
         mapped = MappedFeatures.open(store.blocks(recipe))
         whole = extract(store.history, store.samples, recipe)
