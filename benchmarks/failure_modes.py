@@ -3,10 +3,10 @@
     python benchmarks/failure_modes.py azure --datasets DATASETS --seeds 7 1 2
     python benchmarks/failure_modes.py fleet --seeds 1 2 3
 
-DATASETS holds ``azure_pdm`` in its original form. Both learn from the same features of the same training samples and
-are judged on the same test samples, by the shipped experiment. The seed is that of every draw of the learners and, of the
-fleet, of the simulation. The forests are scikit-learn's, one for each mode against everything else, with balanced class
-weights. "shares" is the failure model with the shares of the modes in training: what the mode model adds is beside it.
+DATASETS holds ``azure_pdm`` in its original form. Both learn from the same features of the same training samples, and
+are judged on the same test samples, by the shipped experiment. The seed is that of every draw of the learners and, of
+the fleet, of the simulation. The forests are scikit-learn's, one for each mode against everything else, with balanced
+class weights. "shares" is the failure model with the shares of the modes in training.
 """
 
 import argparse

@@ -37,6 +37,7 @@ class Predictions:
     predictions: FloatArray  # (n,): probabilities, hours of remaining life or a condition's values; NaN without one
     reasons: Sequence[Reason | None]  # why there is no prediction; None where there is one
     probabilities: FloatArray  # as in `DetailedScores`
+    modes: FloatArray  # as in `DetailedScores`
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class DetailedScores:
     # for remaining life.
     probabilities: FloatArray
     reasons: Sequence[Reason | None]  # why there is no prediction, as in the frame
+    # Probability of a failure by each mode within the horizon of alerts, shape (n_rows, n_modes), likewise.
+    modes: FloatArray
 
 
 def score(artifact: Artifact, history: History, cut_offs: pd.DataFrame) -> pd.DataFrame:
@@ -84,7 +87,7 @@ def score_in_detail(artifact: Artifact, history: History, cut_offs: pd.DataFrame
     result = predict_with_reasons(artifact, features, GivenHistory(history, cut_offs))
     reason = pd.array([None if reason is None else reason.words for reason in result.reasons], dtype="str")
     frame = _score_frame(artifact, cut_offs["asset"], cut_offs["as_of"], result.predictions, reason=reason)
-    return DetailedScores(frame, features, result.probabilities, result.reasons)
+    return DetailedScores(frame, features, result.probabilities, result.reasons, result.modes)
 
 
 def predict_with_reasons(artifact: Artifact, features: pd.DataFrame, known: KnownHistory) -> Predictions:
@@ -107,7 +110,31 @@ def predict_with_reasons(artifact: Artifact, features: pd.DataFrame, known: Know
     predictions[usable] = (
         probabilities[usable, artifact.decision_index] if artifact.horizons else artifact.predict(usable_features)
     )
-    return Predictions(predictions, reasons, probabilities)
+    modes = np.full((len(features), 0 if artifact.modes is None else len(artifact.modes.modes)), np.nan)
+    modes[usable] = decisive_modes(artifact, usable_features, probabilities[usable])
+    return Predictions(predictions, reasons, probabilities, modes)
+
+
+def decisive_modes(artifact: Artifact, features: pd.DataFrame, probabilities: FloatArray) -> FloatArray:
+    """Return the probability of a failure by each mode within the horizon of alerts, (n_rows, n_modes)."""
+    if artifact.modes is None:
+        return np.empty((len(features), 0))
+    return artifact.predict_modes(features, probabilities)[:, artifact.decision_index]
+
+
+def mode_answers(artifact: Artifact, modes: FloatArray) -> list[list[dict[str, Any]] | None]:
+    """Return what is answered about modes (n, n_modes), the most probable first, as JSON values; None without any."""
+    if artifact.modes is None:
+        return [None] * len(modes)
+    return [
+        None
+        if math.isnan(own[0])
+        else [
+            {"mode": mode, "probability": value}
+            for mode, value in sorted(zip(artifact.modes.modes, own, strict=True), key=lambda each: -each[1])
+        ]
+        for own in modes.tolist()
+    ]
 
 
 def interval_answers(artifact: Artifact, predictions: FloatArray) -> list[dict[str, float] | None]:

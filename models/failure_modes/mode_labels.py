@@ -108,8 +108,10 @@ def _gathered(rows: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return _none()
     named = rows.assign(mode=rows["mode"].astype("str")).astype(_TYPES)
-    modes = named.groupby(["asset", "event_time"])["mode"].agg(lambda names: tuple(sorted(set(names))))
-    return modes.rename("modes").reset_index()
+    events = [
+        (asset, time, tuple(sorted(set(own)))) for (asset, time), own in named.groupby(["asset", "event_time"])["mode"]
+    ]
+    return pd.DataFrame(events, columns=["asset", "event_time", "modes"]).astype(_TYPES)
 
 
 def _none() -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """Open alarms: the assets whose newest prediction is an alert, and how probable their failure is by when."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from data_contracts.records.asset_records import answers_of, newest_predictions
 from data_contracts.records.records import predictions
+from models.failure_modes.mode_labels import OTHER
 from models.parts.watching import WatchingModel
 from models.planning.worklist_costs import Risk, survival
 
@@ -24,6 +25,22 @@ class OpenAlarm:
     asset: str
     as_of: pd.Timestamp  # the prediction's cut-off
     risk: Risk
+    # The probability of each failure mode if it fails, where the model tells modes apart.
+    modes: Mapping[str, float] = field(default_factory=dict)
+
+    def share_of(self, modes: Collection[str]) -> float | None:
+        """Return the probability that a failure is of some modes; None unless the model knows each of them.
+
+        Examples
+        --------
+        >>> noon = pd.Timestamp("2026-01-01T12:00Z")
+        >>> alarm = OpenAlarm("m1", noon, Risk(noon, (48.0,), (0.5,)), {"seal": 0.7, "drive": 0.2, "other": 0.1})
+        >>> alarm.share_of(["seal"]), alarm.share_of(["seal", "belt"])
+        (0.7, None)
+        """
+        if not modes or not set(modes) <= set(self.modes) - {OTHER}:
+            return None
+        return sum(self.modes[mode] for mode in modes)
 
     def fails_within(self, start: pd.Timestamp, days: float) -> float:
         """Return the probability that it fails within some days, up to the end of its horizon, if it runs at `start`.
@@ -88,9 +105,11 @@ def _keys(alerts: pd.DataFrame) -> tuple[list[str], list[pd.Timestamp]]:
 
 
 def _alarm(row: Mapping[Any, Any], answer: str) -> OpenAlarm:
-    horizons = json.loads(answer).get("horizons") or [
-        {"hours": row["horizon_s"] / 3600.0, "probability": row["probability"]}
-    ]
+    content = json.loads(answer)
+    horizons = content.get("horizons") or [{"hours": row["horizon_s"] / 3600.0, "probability": row["probability"]}]
     hours, probabilities = (tuple(each[name] for each in horizons) for name in ("hours", "probability"))
     since = row["as_of"] + pd.Timedelta(seconds=row["lead_s"])
-    return OpenAlarm(row["asset"], row["as_of"], Risk(since, hours, probabilities))
+    by_mode = {each["mode"]: each["probability"] for each in content.get("modes") or ()}
+    total = sum(by_mode.values())
+    modes = {mode: probability / total for mode, probability in by_mode.items()} if total else {}
+    return OpenAlarm(row["asset"], row["as_of"], Risk(since, hours, probabilities), modes)

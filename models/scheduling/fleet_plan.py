@@ -113,6 +113,7 @@ class FleetPlan:
             "probability_without": line.fails,
             "prediction_id": forecast.prediction_id,
             "as_of": instant(forecast.as_of),
+            **({"mode": forecast.mode, "mode_share": forecast.mode_share} if forecast.mode else {}),
         }
 
     def _left_out(self, left: LeftOut) -> dict[str, Any]:

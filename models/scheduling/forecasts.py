@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -28,6 +28,8 @@ class Forecast:
     reason: str | None = None  # why there is no forecast, or none to plan by
     reason_code: str | None = None
     driver: str = ""  # what drives it most, in words, where that was answered
+    mode: str = ""  # the most probable failure mode, where that was answered
+    mode_share: float = 0.0  # its probability if the asset fails
 
 
 def stored_forecasts(
@@ -55,6 +57,7 @@ def forecasts_from_rows(rows: pd.DataFrame, answers: Iterable[str]) -> Iterator[
             probabilities=probabilities,
             alert=row["alert"],
             driver=driver_of(content),
+            **mode_of(content),
         )
 
 
@@ -75,3 +78,23 @@ def horizons_of(content: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[fl
 def driver_of(content: Mapping[str, Any]) -> str:
     """Return the words of an answer's first driver; empty without."""
     return next((driver["words"] for driver in content.get("drivers") or () if driver.get("words")), "")
+
+
+class ModeFields(TypedDict, total=False):
+    """The fields of a `Forecast` about its mode."""
+
+    mode: str
+    mode_share: float
+
+
+def mode_of(content: Mapping[str, Any]) -> ModeFields:
+    """Return the most probable mode of an answer, and its probability if the asset fails; nothing without modes.
+
+    >>> mode_of({"modes": [{"mode": "bearing", "probability": 0.375}, {"mode": "drive", "probability": 0.125}]})
+    {'mode': 'bearing', 'mode_share': 0.75}
+    """
+    modes = content.get("modes") or []
+    total = sum(each["probability"] for each in modes)
+    if not total:
+        return {}
+    return {"mode": modes[0]["mode"], "mode_share": modes[0]["probability"] / total}

@@ -16,7 +16,7 @@ from models.scheduling.fleet_plan import FleetPlan
 COLUMNS: Final = (
     *("action", "rank", "asset", "begins", "latest", "time_zone", "repair_hours", "saves"),
     *("expected_cost", "expected_cost_without", "probability_before", "probability_without", "reason"),
-    *("prediction_id", "as_of"),
+    *("prediction_id", "as_of", "mode", "mode_share"),
 )
 # Another one would make other events of those that calendars have already.
 _NAMESPACE = uuid.UUID("3f8c1c56-4c1e-5d0d-9b77-58a5e1f7a5b2")
@@ -45,12 +45,13 @@ def _rows(plan: FleetPlan, zone: ZoneInfo) -> Iterator[list[object]]:
         begins, latest, as_of = (_local(each, zone) for each in (line.begins, line.latest, forecast.as_of))
         figures = (line.saves, line.cost, line.cost_without, line.fails_before, line.fails)
         hours = plan.terms.of(line.asset).repair_hours
-        source = (forecast.driver, forecast.prediction_id, as_of)
+        mode = (forecast.mode, forecast.mode_share) if forecast.mode else ("", "")
+        source = (forecast.driver, forecast.prediction_id, as_of, *mode)
         yield ["repair", rank, line.asset, begins, latest, zone.key, hours, *figures, *source]
     for left in plan.worklist.left_out:
         known = plan.forecasts.get(left.asset)
         latest = "" if left.latest is None else _local(left.latest, zone)
-        of = ("", "") if known is None else (known.prediction_id, _local(known.as_of, zone))
+        of = ("",) * 4 if known is None else (known.prediction_id, _local(known.as_of, zone), "", "")
         none = ("", "", "", "")
         yield [left.why, "", left.asset, "", latest, zone.key, "", left.saves, *none, left.reason, *of]
 

@@ -301,7 +301,9 @@ def fit_modes(experiment: Experiment, history: History, samples: Samples, x: Mat
     else:
         rows, interval = np.nonzero(samples.intervals == 1.0)
         n_intervals = samples.intervals.shape[1]
-        x_failed = np.vstack([in_interval(x[[row]], k, n_intervals) for row, k in zip(rows, interval, strict=True)])
+        x_failed = np.vstack(
+            [in_interval(x[[row]], k, n_intervals) for row, k in zip(rows.tolist(), interval.tolist(), strict=True)]
+        )
     failed = samples.learned.iloc[rows]
     labels = label_modes(experiment, history, failed, samples.learned_until)
     fewest = experiment.modes.min_failures

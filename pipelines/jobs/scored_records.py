@@ -19,7 +19,7 @@ from data_contracts.workspace import Workspace
 from features.extraction.latest_readings import UNKNOWN
 from features.telemetry.sorted_times import IntArray
 from models.artifact.reasons import Reason
-from models.artifact.scoring import DetailedScores, condition_answer, interval_answers
+from models.artifact.scoring import DetailedScores, condition_answer, interval_answers, mode_answers
 from models.hold_back.draws import Draw
 from models.registry.registry import LoadedModel
 
@@ -103,8 +103,18 @@ def answers_of_scores(
     predicted = frame["remaining_life_h"] if artifact.target == "remaining_life" else values
     intervals = interval_answers(artifact, np.asarray(predicted, dtype=np.float64))
     other = np.zeros((len(frame), 2)) if shares is None else shares
-    columns = details.probabilities.tolist(), latest.tolist(), reasons, values, intervals, unusual, other.tolist()
-    for asset, as_of, probabilities, time, reason, value, interval, anomaly, (overridden, simulated) in zip(
+    modes = mode_answers(artifact, details.modes)
+    columns = (
+        details.probabilities.tolist(),
+        latest.tolist(),
+        reasons,
+        values,
+        intervals,
+        unusual,
+        modes,
+        other.tolist(),
+    )
+    for asset, as_of, probabilities, time, reason, value, interval, anomaly, by_mode, (overridden, simulated) in zip(
         frame["asset"], frame["as_of"], *columns, strict=True
     ):
         if reason is not None and reason.code != "stale":
@@ -118,6 +128,8 @@ def answers_of_scores(
             content["remaining_life_interval"] = interval
         if artifact.target == "anomaly":
             content["anomaly_score"] = None if pd.isna(anomaly) else float(anomaly)
+        if by_mode is not None:
+            content["modes"] = by_mode
         if overridden or simulated:
             content["provenance"] = {"overridden": overridden, "simulated": simulated}
         if artifact.about is not None:

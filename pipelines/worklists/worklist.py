@@ -14,6 +14,7 @@ from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
 from models.planning.worklist import Line
 from models.scheduling.fleet_plan import FleetPlan, held_back_assets, plan_fleet
+from models.scheduling.forecasts import Forecast
 from models.scheduling.plan_files import worklist_calendar, worklist_csv
 from models.scheduling.plan_terms import terms_by
 from models.scheduling.stored_fleet import stored_fleet_forecast
@@ -53,7 +54,8 @@ class WorklistResult:
         days = f"{plan.terms.days} days from {format_minute(plan.start)}"
         head = f"{plan.model_name} version {plan.model_version}, {days}: {len(worklist.lines):,} repairs"
         head += f" that save {worklist.saves:,.0f} of {worklist.cost_without:,.0f} expected"
-        table = column_table("begins", "machine", "hours", "fails before", "without", "saves", "at the latest")
+        modes = ["mode"] if any(forecast.mode for forecast in plan.forecasts.values()) else []
+        table = column_table("begins", "machine", "hours", "fails before", "without", "saves", "at the latest", *modes)
         for line in worklist.lines:
             table.add_row(
                 format_minute(line.begins),
@@ -63,6 +65,7 @@ class WorklistResult:
                 f"{line.fails:.0%}",
                 f"{line.saves:,.0f}",
                 format_minute(line.latest),
+                *([_mode(plan.forecasts[line.asset])] if modes else []),
             )
         left = [f"{each.asset}: {each.reason}" for each in worklist.left_out[:_MOST_LEFT_OUT]]
         more = len(worklist.left_out) - len(left)
@@ -70,6 +73,10 @@ class WorklistResult:
         lines += [f"and {more:,} more (--json lists all)"] if more > 0 else []
         lines += [*plan.notes, *(f"written to {file}" for file in self.files)]
         return Group(Text(head), *([table] if worklist.lines else []), *(Text(each, style="dim") for each in lines))
+
+
+def _mode(forecast: Forecast) -> str:
+    return f"{forecast.mode} {forecast.mode_share:.0%}" if forecast.mode else "-"
 
 
 def plan_stored(

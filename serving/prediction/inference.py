@@ -21,7 +21,7 @@ from features.telemetry.sorted_times import IntArray
 from models.artifact.artifact import Artifact
 from models.artifact.explanations.drivers import Driver, drivers
 from models.artifact.reasons import Reason, stored_reason
-from models.artifact.scoring import predict_with_reasons
+from models.artifact.scoring import decisive_modes, predict_with_reasons
 from serving.deployment.champion import Champion
 from serving.deployment.model_validation import check_predictions
 from serving.prediction.response_builder import AssetPredictions
@@ -74,6 +74,7 @@ def predict_batch(batch: AssetBatch, champion: Champion, *, explain: bool) -> As
         alerts=artifact.alerts(scored.predictions),
         horizons=scored.probabilities,
         drivers=_explain(artifact, features[predicted], predicted) if explain and predicted.any() else _none(predicted),
+        modes=None if artifact.modes is None else scored.modes,
         provenance=_provenance(batch, artifact),
     )
 
@@ -128,6 +129,7 @@ class StoredRuns:
         predicted = np.array([reason is None for reason in reasons], dtype=np.bool_)
         values = np.full(len(assets), np.nan)
         horizons = np.full((len(assets), len(artifact.horizons)), np.nan)
+        modes = None if artifact.modes is None else np.full((len(assets), len(artifact.modes.modes)), np.nan)
         explanations = _none(predicted)
         if run is not None and predicted.any():
             features = run.features.iloc[np.array(places)[predicted]]
@@ -136,6 +138,8 @@ class StoredRuns:
                 horizons[predicted, artifact.decision_index] if artifact.horizons else artifact.predict(features)
             )
             check_predictions(artifact, values[predicted])
+            if modes is not None:
+                modes[predicted] = decisive_modes(artifact, features, horizons[predicted])
             if explain:
                 explanations = _explain(artifact, features, predicted)
         return AssetPredictions(
@@ -147,6 +151,7 @@ class StoredRuns:
             alerts=artifact.alerts(values),
             horizons=horizons,
             drivers=explanations,
+            modes=modes,
             provenance={} if run is None else run.provenance(assets, places),
         )
 

@@ -17,7 +17,7 @@ from features.extraction.latest_readings import UNKNOWN
 from models.artifact.artifact import Artifact
 from models.artifact.explanations.drivers import Driver
 from models.artifact.reasons import Reason
-from models.artifact.scoring import condition_answer, interval_answers
+from models.artifact.scoring import condition_answer, interval_answers, mode_answers
 from models.hold_back.draws import Draw
 from serving.deployment.champion import Champion
 from serving.prediction.freshness import Freshness
@@ -27,6 +27,7 @@ from serving.schemas.answers import (
     DriverAnswer,
     HorizonAnswer,
     IntervalAnswer,
+    ModeAnswer,
     PredictionAnswer,
     ProvenanceAnswer,
     Status,
@@ -56,6 +57,8 @@ class AssetPredictions:
     alerts: npt.NDArray[np.bool_]  # (n,)
     horizons: FloatArray  # (n, n_horizons): probabilities within each horizon
     drivers: Sequence[Sequence[Driver]]  # empty where no explanations are requested
+    # (n, n_modes): probabilities of a failure by each mode within the horizon of alerts; None without a mode model
+    modes: FloatArray | None = None
     # Of the assets whose windows hold values that were overridden or simulated.
     provenance: Mapping[str, ProvenanceAnswer] = field(default_factory=dict)
 
@@ -165,6 +168,9 @@ class ResponseBuilder:
             answer["anomaly_score"] = value
             if has_prediction:
                 answer["baseline"] = "own" if answer["asset"] in artifact.baselines else "type"
+        if has_prediction and predicted.modes is not None:
+            by_mode = mode_answers(artifact, predicted.modes[[row]])[0]
+            answer["modes"] = cast("list[ModeAnswer]", by_mode)
         add_cycles(answer, artifact.clock)
         if answer["asset"] in predicted.provenance:
             answer["provenance"] = predicted.provenance[answer["asset"]]

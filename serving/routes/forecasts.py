@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from models.scheduling.forecasts import Forecast, driver_of, horizons_of, read_at_of
+from models.scheduling.forecasts import Forecast, driver_of, horizons_of, mode_of, read_at_of
 from models.scheduling.usable_forecasts import EVER
 
 if TYPE_CHECKING:
@@ -34,4 +34,5 @@ def forecasts_from_answer(answer: "PredictAnswer") -> Iterator[Forecast]:
             probabilities=probabilities,
             alert=bool(prediction["alert"]),
             driver=driver_of(prediction),
+            **mode_of(prediction),
         )

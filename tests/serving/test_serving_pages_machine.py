@@ -35,6 +35,7 @@ def busy_plant(plant: Workspace) -> Workspace:
         "last_reading_at": (NOW - 2 * HOUR).isoformat(),
         "drivers": [{"channel": "tool_load", "share": 0.6, "raises": True, "words": f"{MARKUP} is high"}],
         "provenance": {"overridden": 0.25, "simulated": 0.0},
+        "modes": [{"mode": MARKUP, "probability": 0.54}, {"mode": "other", "probability": 0.36}],
     }
     made = alerts[-1]
     answer = Answer(made.prediction_id, "m-1", made.as_of, NOW, "ok", None, "a", 1, "d", json.dumps(content))

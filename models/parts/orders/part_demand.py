@@ -80,20 +80,26 @@ def part_demand(
 def _alarm_uses(
     part: SparePart, assets: pd.DataFrame, fleet: Fleet, days: float
 ) -> tuple[tuple[AlarmUse, ...], float | None, int]:
-    """Return the assets with alarms, and the share of failures that take the part, by those of all plants."""
+    """Return the assets with alarms, and the share of failures that take the part, by those of all plants.
+
+    An alarm of a model that predicts each of the part's modes goes by what it predicts, any other by that share.
+    """
     kinds = dict(zip(assets["asset"], assets["asset_type"], strict=True))
+    share, share_of = mode_share(fleet.repairs, set(fleet.fitting(part)["asset"]), part.modes)
+    # Without any failure nobody knows which mode the next one will have: then it may be any.
+    usual = 1.0 if share is None else share
     fails: dict[str, float] = {}
     for watched in fleet.watched:
         for alarm in watched.alarms:
             if alarm.asset in kinds:
                 announced = alarm.fails_within(fleet.as_of, days)
+                predicted = alarm.share_of(part.modes)
                 probability = min(1.0, announced * watched.model.warning.kept)
+                probability *= usual if predicted is None else predicted
                 fails[alarm.asset] = max(probability, fails.get(alarm.asset, 0.0))
     if not fails:
         return (), None, 0
-    share, share_of = mode_share(fleet.repairs, set(fleet.fitting(part)["asset"]), part.modes)
-    # Without any failure nobody knows which mode the next one will have: then it may be any.
-    uses = [AlarmUse(asset, probability * (1.0 if share is None else share)) for asset, probability in fails.items()]
+    uses = [AlarmUse(asset, probability) for asset, probability in fails.items()]
     return tuple(sorted(uses, key=lambda use: (-use.probability, use.asset))), share, share_of
 
 

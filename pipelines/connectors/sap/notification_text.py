@@ -10,6 +10,7 @@ import pandas as pd
 from data_contracts.records.asset_records import answers_of
 from data_contracts.records.outbox.event_kinds import WORK_PLANNED
 from data_contracts.records.outbox.outbox_records import OutboxEvent
+from models.scheduling.forecasts import mode_of
 
 Records = Any
 """The engine that `data_contracts.records.records.open_records` gives; its library is named in that folder only."""
@@ -45,10 +46,15 @@ def long_text(event: OutboxEvent, drivers: Sequence[str], link: str, zone: str) 
 
 
 def drivers_of(records: Records, prediction_id: str) -> list[str]:
-    """Return what drives a prediction, in words; nothing where it was made by a job, which stores none."""
+    """Return the most probable failure mode and what drives a prediction, in words, as far as that was answered.
+
+    A job stores no drivers.
+    """
     answer = answers_of(records, [prediction_id]).get(prediction_id)
-    drivers = [] if answer is None else json.loads(answer).get("drivers") or []
-    return [str(driver["words"]) for driver in drivers if driver.get("words")]
+    content = {} if answer is None else json.loads(answer)
+    words = [str(driver["words"]) for driver in content.get("drivers") or [] if driver.get("words")]
+    mode = mode_of(content)
+    return [*([f"most probably {mode['mode']} ({mode['mode_share']:.0%} if it fails)"] if mode else []), *words]
 
 
 def prediction_in(text: str) -> str | None:

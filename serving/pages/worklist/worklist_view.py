@@ -35,6 +35,8 @@ class LineView:
     repair_hours: float
     driver: str  # empty where none was answered
     prediction_id: str
+    mode: str  # empty where none was answered
+    mode_share: float  # its probability if the asset fails
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,14 @@ def _days(plan: FleetPlan, now: pd.Timestamp, zone: str) -> tuple[DayView, ...]:
 
 def _line(plan: FleetPlan, line: Line) -> LineView:
     forecast = plan.forecasts[line.asset]
-    return LineView(line, plan.terms.of(line.asset).repair_hours, forecast.driver, forecast.prediction_id)
+    return LineView(
+        line,
+        plan.terms.of(line.asset).repair_hours,
+        forecast.driver,
+        forecast.prediction_id,
+        forecast.mode,
+        forecast.mode_share,
+    )
 
 
 def _left_out(plan: FleetPlan) -> tuple[LeftOutView, ...]:

@@ -23,6 +23,15 @@ class HorizonAnswer(TypedDict):
     probability: Annotated[float, Field(ge=0, le=1)]
 
 
+class ModeAnswer(TypedDict):
+    """The probability of a failure by one mode."""
+
+    mode: Annotated[
+        str, Field(description="As failures name it; other for all that too few are known of.", examples=["bearing"])
+    ]
+    probability: Annotated[float, Field(ge=0, le=1)]
+
+
 class DriverAnswer(TypedDict):
     """The contribution of one channel to a prediction."""
 
@@ -104,6 +113,15 @@ class PredictionAnswer(TypedDict):
     horizons: Annotated[
         list[HorizonAnswer],
         Field(description="Probability of a failure within each horizon; never falls with its length."),
+    ]
+    modes: NotRequired[
+        Annotated[
+            list[ModeAnswer],
+            Field(
+                description="Given where the model tells failure modes apart: the probability of a failure within "
+                "horizon_hours by each, the most probable first. They add up to probability."
+            ),
+        ]
     ]
     horizon_hours: Annotated[
         float | None,

@@ -35,6 +35,10 @@ class WorklistLine(TypedDict):
     probability_without: Annotated[float, Field(description="Of a failure up to `until`, without a repair.")]
     prediction_id: Annotated[str, Field(description="The prediction behind this line.")]
     as_of: Annotated[Time, Field(description="Cut-off of that prediction.", examples=_EXAMPLE_TIME)]
+    mode: NotRequired[
+        Annotated[str, Field(description="The most probable failure mode, where the model tells modes apart.")]
+    ]
+    mode_share: NotRequired[Annotated[float, Field(description="Its probability if the asset fails.", ge=0, le=1)]]
 
 
 class LeftOutLine(TypedDict):

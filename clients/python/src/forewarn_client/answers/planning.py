@@ -34,6 +34,10 @@ class WorklistLine(TypedDict):
     """The prediction behind this line."""
     as_of: str
     """Cut-off of that prediction."""
+    mode: NotRequired[str]
+    """The most probable failure mode, where the model tells modes apart."""
+    mode_share: NotRequired[float]
+    """Its probability if the asset fails."""
 
 
 LeftOutCode: TypeAlias = Literal[

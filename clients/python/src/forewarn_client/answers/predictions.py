@@ -34,6 +34,14 @@ class HorizonAnswer(TypedDict):
     probability: float
 
 
+class ModeAnswer(TypedDict):
+    """The probability of a failure by one mode."""
+
+    mode: str
+    """As failures name it; other for all that too few are known of."""
+    probability: float
+
+
 class IntervalAnswer(TypedDict):
     """An interval around a predicted number."""
 
@@ -139,6 +147,10 @@ class PredictionAnswer(TypedDict):
     """Of a failure within horizon_hours."""
     horizons: list[HorizonAnswer]
     """Probability of a failure within each horizon; never falls with its length."""
+    modes: NotRequired[list[ModeAnswer]]
+    """Given where the model tells failure modes apart: the probability of a failure within horizon_hours by each,
+    the most probable first. They add up to probability.
+    """
     horizon_hours: float | None
     """The horizon that alerts are decided by, counted from the end of the lead time."""
     lead_hours: float
