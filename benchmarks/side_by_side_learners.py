@@ -60,7 +60,7 @@ from models.outcomes.outcomes import known_failures
 from models.training.column_selection import choose_columns, drop_uninformative, learn_recipe
 from models.training.fitting import fit_model, predict_test
 from models.training.out_of_fold import folds
-from models.training.samples import CAPPED_LIFE, Samples, draw_samples, required_terms
+from models.training.samples import Samples, draw_samples, required_terms
 from models.training.training import latest_known_time
 from pipelines.importers.azure_pdm import read_azure_pdm
 from pipelines.importers.batch import Batch, import_batch
@@ -184,11 +184,14 @@ def prepared(case: Case, number: int) -> Fold | None:
 
 def truth(case: Case, test: pd.DataFrame) -> "pd.Series[float]":
     """Return what happened; NaN where it is not known."""
-    return (
-        test["state"].map({LabelState.POSITIVE: 1.0, LabelState.NEGATIVE: 0.0}).astype(float)
-        if case.fails
-        else test[CAPPED_LIFE].astype(float)
-    )
+    if case.fails:
+        return test["state"].map({LabelState.POSITIVE: 1.0, LabelState.NEGATIVE: 0.0}).astype(float)
+    return test["remaining_life_h"].clip(upper=longest_life(case.experiment)).astype(float)
+
+
+def longest_life(experiment: Experiment) -> float:
+    """Return the hours that lives are capped at."""
+    return np.inf if experiment.label.cap is None else experiment.label.cap / pd.Timedelta(hours=1)
 
 
 def predict_ours(case: Case, fold: Fold, seed: int) -> pd.DataFrame:
@@ -203,9 +206,8 @@ def predict_peer(case: Case, fold: Fold, seed: int, learner: str, features: str)
     x, samples, make = fold.train[features], fold.samples, partial(PEERS[learner], case.fails, seed)
     prediction = estimators.predict(estimators.fit(make(), x, samples.target), fold.test[features])
     if not case.fails:
-        cap = fold.experiment.label.cap
-        longest = np.inf if cap is None else cap / pd.Timedelta(hours=1)
-        return samples.test.assign(prediction=np.clip(prediction, 0.0, longest), alert=False)
+        limited = np.clip(prediction, 0.0, longest_life(fold.experiment))
+        return samples.test.assign(prediction=limited, alert=False)
     return samples.test.assign(prediction=prediction, alert=prediction >= threshold(case, fold, x, make))
 
 
