@@ -60,13 +60,13 @@ class _Learner(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
     def _predicted(self, x: Any) -> Matrix:
         check_is_fitted(self, "model_")
-        checked = validate_data(self, x, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+        checked = validate_data(self, x, reset=False, dtype=np.float64, order="C", ensure_all_finite="allow-nan")
         return estimators.predict(self.model_, checked)
 
     def _checked_to_fit(self, x: Any, y: Any, *, numeric: bool) -> tuple[Matrix, Any]:
-        checked: tuple[Matrix, Any] = validate_data(
-            self, x, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=numeric
-        )
+        # Row by row, as forewarn's own training: sums along the columns of a frame would differ in their last bits.
+        layout = {"dtype": np.float64, "order": "C", "ensure_all_finite": "allow-nan"}
+        checked: tuple[Matrix, Any] = validate_data(self, x, y, **layout, ensure_min_samples=2, y_numeric=numeric)
         return checked
 
 
