@@ -32,8 +32,8 @@ def telemetry_history(telemetry: Any) -> History:
     frame = frame.assign(known_time=_times(known, "known_time"), source=frame.get("source", "physical"))
     channels = tuple(str(column) for column in frame.columns if column not in _KEYS)
     _check_channels(frame, channels)
-    others = {name: empty_table(name) for name in ("assets", "failures", "work_orders", "events")}
-    return History("telemetry", channels, frame.reset_index(drop=True), **others)
+    assets, failures, orders, events = map(empty_table, ("assets", "failures", "work_orders", "events"))
+    return History("telemetry", channels, frame.reset_index(drop=True), assets, failures, orders, events)
 
 
 def checked_cut_offs(x: Any) -> pd.DataFrame:
@@ -66,7 +66,8 @@ def _times(times: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
         )
     if times.isna().any():
         raise UsageError(f"{int(times.isna().sum())} rows without {name}", "a time in each row", "Drop or fix them")
-    return times.dt.tz_convert("UTC").dt.as_unit("us")
+    instants: pd.Series[Any] = times.dt.tz_convert("UTC").dt.as_unit("us")
+    return instants
 
 
 def _check_channels(frame: pd.DataFrame, channels: tuple[str, ...]) -> None:
