@@ -1,0 +1,1 @@
+"""scikit-learn's interface to forewarn's features and learners, for pipelines and searches of one's own."""
