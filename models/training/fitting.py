@@ -34,6 +34,7 @@ from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.outcomes.outcomes import known_failures
 from models.training.column_selection import choose_columns, drop_uninformative, learn_recipe
+from models.training.curves.learning_curves import CurveOfLastFold, LearningCurve
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
 from models.training.out_of_fold import cross_calibrate, fit_calibration, interval_folds, predict_out_of_fold
 from models.training.samples import Samples, alarm_terms, required_terms
@@ -62,6 +63,7 @@ class Fitted:
     train: pd.DataFrame  # features, a row for each training sample
     test: pd.DataFrame  # features, a row for each test sample
     columns_reason: str | None = None  # how the columns were chosen; None where all stay
+    learning_curve: LearningCurve | None = None  # of the last fold; None for other learners than a booster
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,15 @@ def fit_model(
     next(step)
     by_fold = (learned_matrix(samples, features, columns) for columns in choice.by_fold)
     x_of_fold: Iterable[Matrix] = by_fold if choice.by_fold else repeat(x)
-    chosen, calibrations = _choose_threshold(experiment, history, samples, x_of_fold)
+    curves = CurveOfLastFold()
+    chosen, calibrations = _choose_threshold(experiment, history, samples, x_of_fold, curves)
     next(step)
     model = fit_estimator(experiment, x, samples)
     artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
-    artifact = replace(artifact, intervals=_intervals(experiment, history, artifact, samples, x_of_fold))
+    artifact = replace(artifact, intervals=_intervals(experiment, history, artifact, samples, x_of_fold, curves))
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
-    return Fitted(artifact, chosen, importances, train_features, test, choice.reason)
+    return Fitted(artifact, chosen, importances, train_features, test, choice.reason, curves.curve)
 
 
 def _fit_anomaly(
@@ -205,7 +208,11 @@ def _check_windows(experiment: Experiment, history: History, recipe: Recipe, fea
 
 
 def _choose_threshold(
-    experiment: Experiment, history: History, samples: Samples, x_of_fold: Iterable[Matrix]
+    experiment: Experiment,
+    history: History,
+    samples: Samples,
+    x_of_fold: Iterable[Matrix],
+    curves: CurveOfLastFold,
 ) -> tuple[ChosenThreshold | None, tuple[Calibration | None, ...]]:
     """Choose threshold and calibration from out-of-fold predictions of the training samples."""
     known_until = samples.train["as_of"].max() + experiment.purge
@@ -214,7 +221,7 @@ def _choose_threshold(
         return None, ()
     if experiment.target == "remaining_life":
         return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
-    predictions, calibrations = _predict_out_of_fold(experiment, samples, x_of_fold)
+    predictions, calibrations = _predict_out_of_fold(experiment, samples, x_of_fold, curves)
     failures = known_failures(outcome_history(experiment, history).failures, known_until, terms.breakdown)
     prices = {"missed_failure": experiment.costs.missed_failure, "false_alarm": experiment.costs.false_alarm}
     budget = experiment.alarms.budget
@@ -225,7 +232,7 @@ def _choose_threshold(
 
 
 def _predict_out_of_fold(
-    experiment: Experiment, samples: Samples, x_of_fold: Iterable[Matrix]
+    experiment: Experiment, samples: Samples, x_of_fold: Iterable[Matrix], curves: CurveOfLastFold
 ) -> tuple[pd.DataFrame, tuple[Calibration | None, ...]]:
     """Predict the probability that decides alerts out of fold, calibrated if the experiment says so."""
     label = experiment.label
@@ -236,7 +243,7 @@ def _predict_out_of_fold(
         decisive = probabilities[: len(samples.train), label.several.index(label.horizon)]
         predictions = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
         return predictions[predictions["probability"].notna()].reset_index(drop=True), calibrations
-    predictions = predict_out_of_fold(experiment, samples.train, x_of_fold, samples.target)
+    predictions = predict_out_of_fold(experiment, samples.train, x_of_fold, samples.target, curves)
     if experiment.estimator.calibration == "none":
         return predictions, ()
     truth = np.asarray(predictions["state"] == LabelState.POSITIVE, dtype=np.float64)
@@ -259,7 +266,12 @@ def fit_estimator(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
 
 
 def _intervals(
-    experiment: Experiment, history: History, artifact: Artifact, samples: Samples, x_of_fold: Iterable[Matrix]
+    experiment: Experiment,
+    history: History,
+    artifact: Artifact,
+    samples: Samples,
+    x_of_fold: Iterable[Matrix],
+    curves: CurveOfLastFold,
 ) -> IntervalTable | None:
     """Fit the intervals of predicted numbers, given the features of `Samples.learned` that each fold goes by.
 
@@ -274,7 +286,9 @@ def _intervals(
         if x.shape[1] and learned.any():
             average = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
             model = estimators.single_booster(average)
-            predicted[predict] = estimators.predict(estimators.fit(model, x[learned], target[learned]), x[predict])
+            fitted = estimators.fit(model, x[learned], target[learned])
+            predicted[predict] = estimators.predict(fitted, x[predict])
+            curves.record(fitted, (x[learned], target[learned]), (x[predict], target[predict]))
     if np.isnan(predicted).any():
         return None
     followed = np.concatenate([samples.target, samples.censored["followed_h"].to_numpy(dtype=np.float64)])

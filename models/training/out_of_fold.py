@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.experiment.experiment import Experiment
+from models.training.curves.learning_curves import CurveOfLastFold
 from models.training.splits import asset_folds
 
 Rows = npt.NDArray[np.bool_]
@@ -22,14 +23,18 @@ _FEWEST_ASSETS = 2
 
 
 def predict_out_of_fold(
-    experiment: Experiment, train: pd.DataFrame, x_of_fold: Iterable[Vector], y: Vector
+    experiment: Experiment,
+    train: pd.DataFrame,
+    x_of_fold: Iterable[Vector],
+    y: Vector,
+    curves: CurveOfLastFold | None = None,
 ) -> pd.DataFrame:
     """Predict the share of the training samples that is set apart for validation.
 
     Split by time, each fold learns from everything before it, less the purge; split by asset, from all other assets.
     Takes the samples (asset, as_of, state), targets (n_train,), and for each fold the features that it learns from and
     predicts by (n_train, n_features of the fold), none where it cannot. The result has asset, as_of, state and
-    probability, and is empty when no fold had failures to learn from.
+    probability, and is empty when no fold had failures to learn from; `curves` takes the learning curves.
     """
     plan = experiment.estimator
     predicted = np.full(len(train), np.nan)
@@ -37,7 +42,10 @@ def predict_out_of_fold(
     for (learn, predict), x in zip(folds(experiment, train, experiment.purge), x_of_fold, strict=False):
         if x.shape[1] and predict.any() and np.unique(y[learn]).size == 2:
             model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
-            predicted[predict] = estimators.predict(estimators.fit(model, x[learn], y[learn]), x[predict])
+            fitted = estimators.fit(model, x[learn], y[learn])
+            predicted[predict] = estimators.predict(fitted, x[predict])
+            if curves is not None:
+                curves.record(fitted, (x[learn], y[learn]), (x[predict], y[predict]))
     samples = train[["asset", "as_of", "state"]].assign(probability=predicted)
     return samples[samples["probability"].notna()].reset_index(drop=True)
 

@@ -1,6 +1,7 @@
 """Training: turns an experiment and a history into an evaluated model."""
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -19,11 +20,13 @@ from models.conformal.coverage import LOW, StageCoverage, coverage_by_stage
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.training.cross_validation import plant_assets, predict_across
+from models.training.curves.learning_curves import LearningCurve
 from models.training.evaluation import Evaluation
 from models.training.fitting import fit_model, predict_test
 from models.training.holdout_evaluation import evaluate, evaluate_plants, true_numbers
 from models.training.samples import draw_samples
 
+_EXPLAINED = 400
 _STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
 
 
@@ -70,6 +73,12 @@ class Trained:
         How the columns were chosen; None where all stay.
     tags
         What its version is tagged with besides.
+    learning_curve
+        The loss as trees were added, of the last fold; None for other learners than a single booster.
+    explained
+        Features of some test samples, to show how the model depends on them; empty without any.
+    seconds
+        How long the training took.
     """
 
     experiment: Experiment
@@ -90,6 +99,9 @@ class Trained:
     by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     columns_reason: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    learning_curve: LearningCurve | None = None
+    explained: pd.DataFrame = field(default_factory=pd.DataFrame)
+    seconds: float = float("nan")
 
     @property
     def predictions_digest(self) -> str:
@@ -136,6 +148,7 @@ def train(
     UsageError
         If the experiment does not fit the history.
     """
+    begun = time.monotonic()
     known_until = latest_known_time(history) if known_until is None else known_until
     history = history.as_of(known_until)
     contract = history.contract if contract is None else contract
@@ -170,7 +183,15 @@ def train(
         booked_again=samples.booked_again,
         by_plant=by_plant,
         columns_reason=fitted.columns_reason,
+        learning_curve=fitted.learning_curve,
+        explained=_thinned(fitted.test if crossed is None else fitted.train),
+        seconds=time.monotonic() - begun,
     )
+
+
+def _thinned(features: pd.DataFrame) -> pd.DataFrame:
+    """Keep some rows of features, evenly."""
+    return features.iloc[:: -(-len(features) // _EXPLAINED) or 1]
 
 
 def latest_known_time(history: History) -> pd.Timestamp:
@@ -191,7 +212,7 @@ def predictions_digest(predictions: pd.DataFrame) -> str:
     """Return the SHA-256 of predictions (asset, as_of, prediction), bit for bit, whatever the order of their rows."""
     ordered = predictions.sort_values(["asset", "as_of"])
     keys = "\n".join(
-        f"{asset} {time.isoformat()}" for asset, time in zip(ordered["asset"], ordered["as_of"], strict=True)
+        f"{asset} {as_of.isoformat()}" for asset, as_of in zip(ordered["asset"], ordered["as_of"], strict=True)
     )
     return hashlib.sha256(keys.encode() + ordered["prediction"].to_numpy(dtype="<f8").tobytes()).hexdigest()
 
