@@ -39,7 +39,7 @@ from models.labels.breakdowns import NO_TIME
 from models.labels.condition import PredictedCondition
 
 LIGHTGBM = "lightgbm"
-_TEXT_FILE, _SKOPS_FILE, _DETECTOR_FILE = "model.txt", "model.skops", "detector.json"
+TEXT_FILE, _SKOPS_FILE, _DETECTOR_FILE = "model.txt", "model.skops", "detector.json"
 
 
 @dataclass(frozen=True)
@@ -387,7 +387,7 @@ def units_to_keep(contract: Contract | None) -> dict[str, str]:
 def _file_name(kind: str) -> str:
     if kind in DETECTORS:
         return _DETECTOR_FILE
-    return _TEXT_FILE if kind == LIGHTGBM else _SKOPS_FILE
+    return TEXT_FILE if kind == LIGHTGBM else _SKOPS_FILE
 
 
 def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:

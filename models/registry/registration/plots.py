@@ -14,6 +14,8 @@ from models.assessment.reliability import ReliabilityBin
 from models.assessment.thresholds import ChosenThreshold
 from models.conformal.coverage import HIGH, LOW, StageCoverage
 from models.labels.labels import LabelState
+from models.registry.registration.explanation_plots import draw_explanations, wrapped
+from models.training.curves.learning_curves import LearningCurve
 from models.training.training import Trained, coverage_of_stages, reliability_of_test
 
 _SIZE = (6.0, 4.0)
@@ -25,10 +27,13 @@ def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
 
     For failures: precision-recall, calibration, lead times and threshold. For remaining life: predicted against true,
     error over life, and intervals over life. For a condition: predicted against measured. For both, how often intervals
-    hold at each stage. Importances where the learner provides them.
+    hold at each stage. Importances where the learner provides them; learning curve and SHAP values of boosters.
     """
     folder.mkdir(parents=True, exist_ok=True)
     plots = _PLOTS[trained.artifact.target](trained)
+    curve = trained.learning_curve
+    if curve is not None:
+        plots["learning_curve"] = lambda axes: _learning_curve(axes, curve)
     if len(trained.importances):
         plots["importances"] = lambda axes: _importances(axes, trained.importances)
     files = []
@@ -41,8 +46,9 @@ def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
         draw(axes)
         axes.minorticks_off()
         files.append(folder / f"{name}.png")
-        figure.savefig(files[-1], dpi=100)
-    return tuple(files)
+        # Names of columns are of any length, and none may be cut.
+        figure.savefig(files[-1], dpi=100, bbox_inches="tight" if name == "importances" else None)
+    return (*files, *draw_explanations(trained, folder))
 
 
 def _failure_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
@@ -158,10 +164,16 @@ def draw_threshold(axes: Any, chosen: ChosenThreshold) -> None:
     axes.set(xlabel="threshold", ylabel="cost on validation samples", xscale="log", title="Cost by threshold")
 
 
+def _learning_curve(axes: Any, curve: LearningCurve) -> None:
+    axes.plot(curve.trees, curve.train, label="training samples")
+    axes.plot(curve.trees, curve.validation, label="validation samples")
+    axes.legend()
+    axes.set(xlabel="trees", ylabel=curve.loss, title="Loss as trees were added, last fold")
+
+
 def _importances(axes: Any, importances: "pd.Series[float]") -> None:
     shown = importances.head(_SHOWN_COLUMNS)[::-1]
-    # Column names may hold $ and _, which matplotlib would take for mathematics.
-    axes.barh([name.replace("$", r"\$")[-48:] for name in shown.index], shown.to_numpy())
+    axes.barh([wrapped(name) for name in shown.index], shown.to_numpy())
     axes.tick_params(axis="y", labelsize=6)
     axes.set(xlabel="share", title="Importances")
 
