@@ -15,7 +15,7 @@ export BENTOML_DO_NOT_TRACK := True
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-live test test-fast verify check bench reference lock clean
+.PHONY: help setup demo demo-live test test-fast verify check bench reference site lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -64,9 +64,12 @@ reference: setup ## write docs/reference/configuration.md from the models, and w
 	$(BIN)/python docs/reference/configuration.py
 	$(BIN)/python clients/python/generate.py
 
+site: setup ## build the documentation as a site, in site/
+	$(BIN)/zensical build --strict
+
 lock: setup ## resolve the dependencies again
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev --extra dask --extra live --extra messages --extra otel --extra postgres --extra s3 --extra signing --extra survival --extra sweep --extra twins -o requirements.lock --upgrade
 
 clean: ## remove the environment and every cache; a workspace stays
-	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .benchmarks
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .benchmarks .cache site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("name", ["data_contracts", "features", "models", "serving", "pipelines", "forewarn_client"])
+@pytest.mark.parametrize(
+    "name", ["data_contracts", "features", "models", "serving", "pipelines", "forewarn", "forewarn_client"]
+)
 def test_a_package_says_what_it_is_and_offers_what_it_names(name: str) -> None:
     """Every name in `__all__` is there, once, and the docstring is a paragraph; ruff keeps the names in order."""
     package = importlib.import_module(name)
@@ -18,7 +20,15 @@ def test_a_package_says_what_it_is_and_offers_what_it_names(name: str) -> None:
     assert not hasattr(package, "no_such_name")
 
 
-PACKAGES = ("data_contracts", "features", "models", "serving", "pipelines", "clients/python/src/forewarn_client")
+PACKAGES = (
+    "data_contracts",
+    "features",
+    "models",
+    "serving",
+    "pipelines",
+    "forewarn",
+    "clients/python/src/forewarn_client",
+)
 
 
 def test_every_listing_fits_on_a_screen(repository: Path) -> None:

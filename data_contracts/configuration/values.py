@@ -121,8 +121,15 @@ def _urgency(kind: str) -> int:
 def _unknown(location: tuple[str, ...], schema: Mapping[str, Any], source: Source) -> UsageError:
     key, known = ".".join(location), keys_at(schema, location[:-1])
     renamed = source.renamed.get(key)
-    hint = f"It is called {renamed} now" if renamed else did_you_mean(location[-1], known) or "Remove it"
+    hint = f"It is called {renamed} now" if renamed else did_you_mean(location[-1], known) or _elsewhere(key, schema)
     return UsageError(f"{source.at(key)} is not known", f"one of {', '.join(known)}", hint)
+
+
+def _elsewhere(key: str, schema: Mapping[str, Any]) -> str:
+    """Name the sections in which there is such a key."""
+    name = key.rpartition(".")[2]
+    meant = [f"{section}.{name}" for section in keys_at(schema, ()) if name in keys_at(schema, (section,))]
+    return f"Did you mean {' or '.join(map(repr, meant))}?" if meant else "Remove it"
 
 
 def _failed_check(error: UsageError, location: tuple[str, ...], source: Source) -> UsageError:

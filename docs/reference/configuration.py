@@ -81,7 +81,19 @@ _PARTS = (
 
 def page() -> str:
     """Return the page's text."""
-    return "\n".join([_INTRODUCTION, *(f"## {title}\n\n{text}\n\n{tables}" for title, text, tables in _PARTS)])
+    headings: set[str] = set()
+    parts = [f"## {title}\n\n{text}\n\n{_distinct(tables, title, headings)}" for title, text, tables in _PARTS]
+    return "\n".join([_INTRODUCTION, *parts])
+
+
+def _distinct(tables: str, title: str, headings: set[str]) -> str:
+    """Add the part's title to each heading that a part above has too: links of a page need distinct ones."""
+    lines = []
+    for line in tables.split("\n"):
+        repeated = line.startswith("###") and line in headings
+        lines.append(f"{line} ({title[0].lower()}{title[1:]})" if repeated else line)
+    headings.update(line for line in tables.split("\n") if line.startswith("###"))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

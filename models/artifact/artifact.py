@@ -3,7 +3,8 @@
 model.json     what it predicts and from what: recipe, columns, horizon, threshold, contract
 model.txt      the trees, when the learner is LightGBM; or
 model.skops    the scikit-learn estimator, of reviewed types only; or
-detector.json  the arrays of an anomaly detector
+detector.json  the arrays of an anomaly detector; or
+survival.json  the arrays of a survival forest
 """
 
 import hashlib
@@ -32,7 +33,7 @@ from models.conformal.interval_table import IntervalTable
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.estimators.hazards import failed_by, predict_hazards
-from models.estimators.stored_estimators import open_estimator
+from models.estimators.stored_estimators import SURVIVAL_FOREST, open_estimator
 from models.estimators.targets import SCORES, Target
 from models.estimators.trial import try_trees
 from models.labels.breakdowns import NO_TIME
@@ -40,6 +41,7 @@ from models.labels.condition import PredictedCondition
 
 LIGHTGBM = "lightgbm"
 TEXT_FILE, _SKOPS_FILE, _DETECTOR_FILE = "model.txt", "model.skops", "detector.json"
+_OWN_FILES = {LIGHTGBM: TEXT_FILE, SURVIVAL_FOREST: "survival.json"}
 
 
 @dataclass(frozen=True)
@@ -387,7 +389,7 @@ def units_to_keep(contract: Contract | None) -> dict[str, str]:
 def _file_name(kind: str) -> str:
     if kind in DETECTORS:
         return _DETECTOR_FILE
-    return TEXT_FILE if kind == LIGHTGBM else _SKOPS_FILE
+    return _OWN_FILES.get(kind, _SKOPS_FILE)
 
 
 def _from_json(content: Mapping[str, Any], folder: Path) -> Artifact:

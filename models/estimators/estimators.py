@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from data_contracts.errors import ModelError, UsageError, did_you_mean
 from models.estimators.lightgbm_learner import LightGBM
+from models.estimators.survival.survival_forest import SurvivalForest
 from models.estimators.targets import Target
 
 Matrix = npt.NDArray[np.float64]
@@ -44,10 +45,17 @@ class EstimatorKind:
     factory: Factory
     targets: tuple[Target, ...]
     trusted: tuple[str, ...]  # full names of reviewed types beyond skops' own that a stored model may hold
+    monotone: str | None = None  # the parameter that takes a sign for each column; None without monotone constraints
+    learns_lives: bool = False  # whether it learns from lives that may be cut off, rather than from labels
 
 
 def register_estimator(
-    kind: str, factory: Factory, *, targets: Sequence[Target] = ALL_TARGETS, trusted: Sequence[str] = ()
+    kind: str,
+    factory: Factory,
+    *,
+    targets: Sequence[Target] = ALL_TARGETS,
+    trusted: Sequence[str] = (),
+    monotone: str | None = None,
 ) -> None:
     """Add a learner that experiments can name.
 
@@ -62,6 +70,9 @@ def register_estimator(
     trusted
         Full names of the types beyond skops' own that a stored model may hold. Name only types whose code you have
         reviewed: loading a model runs it.
+    monotone
+        The parameter that takes 1, -1 or 0 for each column, such as ``"monotonic_cst"``, if it can be told that its
+        predictions have to rise or to fall; ``[estimator.monotone]`` of an experiment is then given to it.
 
     Raises
     ------
@@ -70,7 +81,7 @@ def register_estimator(
     """
     if kind in _KINDS:
         raise UsageError(f"the estimator {kind!r} is registered already", "a new name", "Choose another name")
-    _KINDS[kind] = EstimatorKind(factory, tuple(targets), tuple(trusted))
+    _KINDS[kind] = EstimatorKind(factory, tuple(targets), tuple(trusted), monotone)
 
 
 def kinds() -> tuple[str, ...]:
@@ -83,8 +94,16 @@ def trusted_types(kind: str) -> tuple[str, ...]:
     return _kind(kind).trusted
 
 
-def make(kind: str, target: Target, params: Mapping[str, Any], seed: int) -> Any:
-    """Make an unfitted estimator of a registered kind; the seed is that of its random draws."""
+def learns_lives(kind: str) -> bool:
+    """Return whether a kind learns from lives that may be cut off: (n, 2) hours, and 1.0 where they ended."""
+    return _kind(kind).learns_lives
+
+
+def make(kind: str, target: Target, params: Mapping[str, Any], seed: int, *, monotone: Sequence[int] = ()) -> Any:
+    """Make an unfitted estimator of a registered kind; the seed is that of its random draws.
+
+    `monotone` has 1 for each column that predictions may only rise with, -1 for those they may only fall with, else 0.
+    """
     registered = _kind(kind)
     if target not in registered.targets:
         able = [name for name, other in _KINDS.items() if target in other.targets]
@@ -92,9 +111,18 @@ def make(kind: str, target: Target, params: Mapping[str, Any], seed: int) -> Any
             f"the estimator {kind!r} for the target {target!r}", f"one of {', '.join(sorted(able))}", "Choose another"
         )
     try:
-        return registered.factory(target, params, seed)
+        return registered.factory(target, _constrained(kind, params, monotone), seed)
     except TypeError as error:
         raise UsageError(f"estimator.params: {error}", f"parameters of {kind}", "Fix or remove it") from error
+
+
+def make_to_choose_columns(
+    kind: str, target: Target, params: Mapping[str, Any], seed: int, *, monotone: Sequence[int] = ()
+) -> Any:
+    """Make an unfitted estimator to find the columns that help: one booster will do, and labels in place of lives."""
+    if learns_lives(kind):
+        return make("random_forest", target, {}, seed)
+    return single_booster(make(kind, target, params, seed, monotone=monotone))
 
 
 def single_booster(model: Any) -> Any:
@@ -154,6 +182,22 @@ def _predict_linear(model: Pipeline, x: Matrix) -> Matrix:
     return np.asarray(expit(scores) if isinstance(last, LogisticRegression) else scores, dtype=np.float64)
 
 
+def _constrained(kind: str, params: Mapping[str, Any], signs: Sequence[int]) -> Mapping[str, Any]:
+    """Add the signs of columns to parameters, which cannot hold them: columns are chosen after they are written."""
+    parameter = _kind(kind).monotone
+    if parameter is not None and parameter in params:
+        remedy = 'Write [estimator.monotone] with channels, such as vibration = "rising"'
+        raise UsageError(f"estimator.params.{parameter}", "no constraints by the number of a column", remedy)
+    if not any(signs):
+        return params
+    if parameter is None:
+        able = ", ".join(sorted(name for name, other in _KINDS.items() if other.monotone))
+        raise UsageError(
+            f"estimator.monotone with the estimator {kind!r}", f"one of {able}", "Choose one, or remove it"
+        )
+    return {**params, parameter: [int(sign) for sign in signs]}
+
+
 def _kind(kind: str) -> EstimatorKind:
     if kind not in _KINDS:
         hint = did_you_mean(kind, _KINDS) or "Choose one of these, or register your own"
@@ -197,12 +241,13 @@ def _histogram(target: Target, params: Mapping[str, Any], seed: int) -> Any:
 
 
 _KINDS: Final[dict[str, EstimatorKind]] = {
-    "lightgbm": EstimatorKind(LightGBM, ALL_TARGETS, ()),
+    "lightgbm": EstimatorKind(LightGBM, ALL_TARGETS, (), "monotone_constraints"),
     "logistic": EstimatorKind(_logistic, ("failure",), ("numpy.dtype",)),
     "ridge": EstimatorKind(_ridge, ("remaining_life", "condition"), ("numpy.dtype",)),
     "random_forest": EstimatorKind(_forest, ALL_TARGETS, ("sklearn.tree._tree.Tree",)),
     "extremely_randomized_trees": EstimatorKind(_extra_trees, ALL_TARGETS, ("sklearn.tree._tree.Tree",)),
     "hist_gradient_boosting": EstimatorKind(
-        _histogram, ALL_TARGETS, ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
+        _histogram, ALL_TARGETS, ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",), "monotonic_cst"
     ),
+    "random_survival_forest": EstimatorKind(SurvivalForest, ("failure", "remaining_life"), (), learns_lives=True),
 }

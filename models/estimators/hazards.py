@@ -22,6 +22,7 @@ import pandas as pd
 from features.names import format_duration
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
+from models.estimators.survival.survival_forest import FittedSurvivalForest
 
 Matrix = npt.NDArray[np.float64]
 
@@ -73,6 +74,9 @@ def predict_hazards(
     Without calibrations, one for each interval, raw predictions are returned.
     """
     hazards = np.empty((len(x), n_intervals if first is None else first))
+    if isinstance(model, FittedSurvivalForest):
+        # It has one survival function for all intervals, of which the hazards follow; they are taken as they are.
+        return model.hazards(x)[:, : hazards.shape[1]]
     for interval in range(hazards.shape[1]):
         raw = np.clip(estimators.predict(model, in_interval(x, interval, n_intervals)), 0.0, 1.0)
         calibration = calibrations[interval] if calibrations else None

@@ -39,6 +39,10 @@ _PARAMETERS: Final = (
     "min_gain_to_split",
     "min_split_gain",
     "min_sum_hessian_in_leaf",
+    # By number of column: from [estimator.monotone], which names them.
+    "monotone_constraints",
+    "monotone_constraints_method",
+    "monotone_penalty",
     "n_boosters",
     "n_estimators",
     "neg_bagging_fraction",

@@ -1,4 +1,4 @@
-"""Store a fitted estimator as bytes without pickle, and load it; LightGBM's own text needs no skops."""
+"""Store a fitted estimator as bytes without pickle, and load it; LightGBM's text and our own JSON need no skops."""
 
 from typing import Any, cast
 
@@ -7,14 +7,17 @@ from models.anomalies.anomaly_model import AnomalyModel
 from models.anomalies.detector_names import NAMES
 from models.estimators import estimators
 from models.estimators.lightgbm_learner import LightGBM
+from models.estimators.survival.survival_forest import FittedSurvivalForest
 from models.estimators.targets import Target
+
+SURVIVAL_FOREST = "random_survival_forest"
 
 
 def store_estimator(kind: str, model: Any) -> bytes:
     """Turn a fitted estimator into LightGBM text or a skops file, refusing types that are not reviewed."""
     if isinstance(model, LightGBM):
         return model.text.encode()
-    if isinstance(model, AnomalyModel):
+    if isinstance(model, AnomalyModel | FittedSurvivalForest):
         return model.to_bytes()
     import skops.io
 
@@ -29,6 +32,8 @@ def open_estimator(kind: str, target: Target, stored: bytes) -> Any:
         return LightGBM(target, {}, 0).read(stored.decode())
     if kind in NAMES:
         return AnomalyModel.from_bytes(stored)
+    if kind == SURVIVAL_FOREST:
+        return FittedSurvivalForest.from_bytes(stored)
     import skops.io
 
     _refuse_untrusted(kind, stored)

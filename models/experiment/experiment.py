@@ -26,6 +26,7 @@ from models.experiment.plans import (
     SplitPlan,
     WindowPlan,
 )
+from models.experiment.sweep_plan import SweepPlan
 from models.experiment.target_rules import check_anomaly, check_condition
 from models.labels.labels import NO_TIME
 
@@ -51,6 +52,7 @@ class Experiment:
     costs: CostPlan = CostPlan()
     alarms: AlarmPlan = AlarmPlan()
     evaluation: EvaluationPlan = EvaluationPlan()
+    sweep: SweepPlan | None = None
     seed: Integer = 0
     """The seed of every draw."""
     model: str | None = None
@@ -127,6 +129,8 @@ class Experiment:
         """Return the experiment as its file would hold it: durations and times as text, nothing that is None."""
         content: dict[str, Any] = TypeAdapter(Experiment).dump_python(self, mode="json", exclude_none=True)
         # Younger than the models that record their experiment: written only where it says something.
+        if not self.estimator.monotone:
+            del content["estimator"]["monotone"]
         if self.windows.cut_offs == "stride":
             del content["windows"]["cut_offs"]
         if self.evaluation.interval_level == EvaluationPlan().interval_level:

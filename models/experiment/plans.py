@@ -20,10 +20,12 @@ from features.setting_types import (
     OneOrMore,
     OrWord,
     PositiveCount,
+    PositiveDuration,
     PositiveSpan,
     Span,
 )
 from features.telemetry.gaps import Gaps
+from models.estimators.monotone import Direction
 from models.experiment.alarm_budget import Budget
 from models.labels.labels import NO_TIME
 
@@ -185,6 +187,10 @@ class FeaturePlan:
     keep: Count = 0
     """How many of the channels' columns to keep, the most important ones; 0 for all. The columns about events, ages
     and regimes are few and always stay."""
+    budget: PositiveDuration | None = None
+    """How much processor time the channels' columns of one prediction may take at the endpoint, such as "2ms", by a
+    table of measured calculators: of the columns that help, those are kept that help most for what they cost; with
+    `keep`, no more than that many."""
     always: Annotated[tuple[str, ...], OneOrMore()] = ()
     """Names of features, without the channel, that stay in every channel and window in addition."""
     gaps: Annotated[Gaps, GetPydanticSchema(_gaps_schema)] | None = None
@@ -199,6 +205,9 @@ class EstimatorPlan:
     """The estimator's name."""
     params: Mapping[str, Any] = Field(default_factory=dict)
     """The estimator's parameters."""
+    monotone: Mapping[str, Direction] = Field(default_factory=dict)
+    """What the risk may only rise or only fall with: a channel (`vibration`), a channel and a calculator
+    (`vibration__mean`) or a pattern (`*__maximum`), each "rising", "falling" or "free", which overrules the others."""
     calibration: Literal["none", "sigmoid"] = "none"
     """"none" takes the scores as probabilities; "sigmoid" fits Platt's sigmoid on the validation predictions, and takes
     the scores as they are where it would fall."""

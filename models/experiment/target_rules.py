@@ -32,6 +32,8 @@ def check_anomaly(
         raise WrongValueError("estimator.calibration", "is given", "none for a detector", "Remove it")
     if features.keep:
         raise WrongValueError("features.keep", "is given", "0, as there are no labels to choose columns by")
+    if features.budget is not None:
+        raise WrongValueError("features.budget", "is given", "none, as there are no labels to choose columns by")
     if split.crossed:
         raise WrongValueError("split.kind", f"is {split.kind!r}", '"time" or "asset" for target anomaly')
     check_order(label.healthy_from, label.healthy_until, "label.healthy_until", "label.healthy_from")

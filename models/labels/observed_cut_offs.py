@@ -74,6 +74,35 @@ def observed_cut_offs(
     return ObservedCutOffs(cut_offs, {name: n for name, n in counts.items() if name != ObservationState.OBSERVED and n})
 
 
+def unobserved_cut_offs(
+    history: History,
+    stride: pd.Timedelta | None,
+    rule: ObservationRule,
+    *,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Return the cut-offs that `observed_cut_offs` only counts: asset, as_of and the reason, ``left_out``."""
+    parts = [_unobserved(block, stride, rule, start, end) for block in history.blocks()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _unobserved(
+    history: History,
+    stride: pd.Timedelta | None,
+    rule: ObservationRule,
+    start: pd.Timestamp | None,
+    end: pd.Timestamp | None,
+) -> pd.DataFrame:
+    drawn, states = _drawn_with_states(history, stride, rule, start, end)
+    known = drawn.assign(left_out=states)
+    if stride is None:
+        return known[known["left_out"] != ObservationState.OBSERVED]
+    everything = cut_offs(history, stride, start=start, end=end).merge(known, on=["asset", "as_of"], how="left")
+    everything["left_out"] = everything["left_out"].fillna(ObservationState.SILENT.value)
+    return everything[everything["left_out"] != ObservationState.OBSERVED]
+
+
 def _observed(
     history: History,
     stride: pd.Timedelta | None,
@@ -82,25 +111,34 @@ def _observed(
     end: pd.Timestamp | None,
 ) -> ObservedCutOffs:
     """Draw the cut-offs of one block, and count all by state."""
+    drawn, states = _drawn_with_states(history, stride, rule, start, end)
+    counts = {state: int(np.count_nonzero(states == state)) for state in (STRAY, *map(str, ObservationState))}
+    if stride is not None:
+        counts[ObservationState.SILENT] += count_cut_offs(history, stride, start=start, end=end) - len(drawn)
+    if rule.threshold is not None:
+        counts[BEYOND] = int(np.count_nonzero(states == BEYOND))
+    kept = drawn[states == ObservationState.OBSERVED].reset_index(drop=True)
+    return ObservedCutOffs(kept, counts)
+
+
+def _drawn_with_states(
+    history: History,
+    stride: pd.Timedelta | None,
+    rule: ObservationRule,
+    start: pd.Timestamp | None,
+    end: pd.Timestamp | None,
+) -> tuple[pd.DataFrame, npt.NDArray[np.object_]]:
+    """Draw the cut-offs of one block that a reading is near, with the state of each."""
     drawn = _drawn(history, stride, rule, start, end)
     replaced = replaced_at(drawn, history.assets)
     failed = last_failures(drawn, history.failures, breakdown=rule.breakdown, replaced=replaced)
     reading = since_replacement(last_readings(drawn, history.telemetry), replaced)
     states = _states(drawn, reading, failed, retired_at(drawn, history.assets), rule)
-    stray = (states == ObservationState.OBSERVED) & _stray(drawn, rule.window)
-    states[stray] = STRAY
-    counts = {STRAY: int(stray.sum())} | {
-        state.value: int(np.count_nonzero(states == state)) for state in ObservationState
-    }
-    if stride is not None:
-        counts[ObservationState.SILENT] += count_cut_offs(history, stride, start=start, end=end) - len(drawn)
+    states[(states == ObservationState.OBSERVED) & _stray(drawn, rule.window)] = STRAY
     if rule.threshold is not None:
         observed = np.flatnonzero(states == ObservationState.OBSERVED)
-        beyond = beyond_as_known(drawn.iloc[observed], history.telemetry, rule.threshold)
-        states[observed[beyond]] = BEYOND
-        counts[BEYOND] = int(beyond.sum())
-    kept = drawn[states == ObservationState.OBSERVED].reset_index(drop=True)
-    return ObservedCutOffs(kept, counts)
+        states[observed[beyond_as_known(drawn.iloc[observed], history.telemetry, rule.threshold)]] = BEYOND
+    return drawn, states
 
 
 def _drawn(

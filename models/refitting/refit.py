@@ -98,7 +98,7 @@ class _Learned:
         if self.experiment.target == "anomaly":
             detector = fit_detector(self.experiment, x[: len(samples.train)], samples.train).model
             return replace(artifact, stored=store_estimator(self.experiment.estimator.kind, detector), baselines={})
-        model = fit_estimator(self.experiment, x, samples)
+        model = fit_estimator(self.experiment, x, samples, artifact.columns)
         return replace(artifact, stored=store_estimator(self.experiment.estimator.kind, model))
 
 
@@ -220,7 +220,9 @@ def _selected(samples: Samples, rows: npt.NDArray[np.bool_]) -> Samples:
         samples,
         train=samples.train[rows[:n_train]],
         partly=samples.partly[rows[n_train:][:n_partly]],
+        censored=samples.censored[rows[n_train + n_partly :]] if len(samples.censored) else samples.censored,
         intervals=None if samples.intervals is None else samples.intervals[rows],
+        lives=None if samples.lives is None else samples.lives[rows],
     )
 
 

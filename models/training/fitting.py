@@ -34,9 +34,13 @@ from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.outcomes.outcomes import known_failures
 from models.training.column_selection import choose_columns, drop_uninformative, learn_recipe
+from models.training.columns.budget_curve import BudgetPoint
 from models.training.curves.learning_curves import CurveOfLastFold, LearningCurve
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
-from models.training.out_of_fold import cross_calibrate, fit_calibration, interval_folds, predict_out_of_fold
+from models.training.learners.fit_learner import check_learner, fit_learner
+from models.training.learners.survival_training import survival_out_of_fold
+from models.training.learners.validation_folds import interval_folds
+from models.training.out_of_fold import cross_calibrate, fit_calibration, predict_out_of_fold
 from models.training.samples import Samples, alarm_terms, required_terms
 
 Matrix = npt.NDArray[np.float64]
@@ -64,6 +68,7 @@ class Fitted:
     test: pd.DataFrame  # features, a row for each test sample
     columns_reason: str | None = None  # how the columns were chosen; None where all stay
     learning_curve: LearningCurve | None = None  # of the last fold; None for other learners than a booster
+    budget_curve: tuple[BudgetPoint, ...] = ()  # what other budgets of time would give
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ def fit_model(
     """Fit the model that an experiment describes to training samples; `step` is advanced before each step."""
     next(step)
     recipe = learn_recipe(experiment, history, samples.train)
+    check_learner(experiment, recipe.output)
     choice = choose_columns(experiment, history, recipe, samples, progress=progress)
     features = extract(history, samples.all_cut_offs, choice.reduce(recipe), progress=progress)
     train_features = features.iloc[: len(samples.train)]
@@ -102,15 +108,25 @@ def fit_model(
     next(step)
     by_fold = (learned_matrix(samples, features, columns) for columns in choice.by_fold)
     x_of_fold: Iterable[Matrix] = by_fold if choice.by_fold else repeat(x)
-    curves = CurveOfLastFold()
-    chosen, calibrations = _choose_threshold(experiment, history, samples, x_of_fold, curves)
+    columns_of_fold, curves = choice.by_fold or repeat(recipe.output), CurveOfLastFold()
+    chosen, calibrations = _choose_threshold(experiment, history, samples, x_of_fold, columns_of_fold, curves)
     next(step)
-    model = fit_estimator(experiment, x, samples)
+    model = fit_estimator(experiment, x, samples, recipe.output)
     artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
-    artifact = replace(artifact, intervals=_intervals(experiment, history, artifact, samples, x_of_fold, curves))
+    intervals = _intervals(experiment, history, artifact, samples, x_of_fold, columns_of_fold, curves)
+    artifact = replace(artifact, intervals=intervals)
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
-    return Fitted(artifact, chosen, importances, train_features, test, choice.reason, curves.curve)
+    return Fitted(
+        artifact,
+        chosen,
+        importances,
+        train_features,
+        test,
+        columns_reason=choice.reason,
+        learning_curve=curves.curve,
+        budget_curve=choice.curve,
+    )
 
 
 def _fit_anomaly(
@@ -212,6 +228,7 @@ def _choose_threshold(
     history: History,
     samples: Samples,
     x_of_fold: Iterable[Matrix],
+    columns_of_fold: Iterable[Sequence[str]],
     curves: CurveOfLastFold,
 ) -> tuple[ChosenThreshold | None, tuple[Calibration | None, ...]]:
     """Choose threshold and calibration from out-of-fold predictions of the training samples."""
@@ -221,7 +238,9 @@ def _choose_threshold(
         return None, ()
     if experiment.target == "remaining_life":
         return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
-    predictions, calibrations = _predict_out_of_fold(experiment, samples, x_of_fold, curves)
+    predictions, calibrations = _predict_out_of_fold(
+        experiment, samples, x_of_fold, columns_of_fold, terms.reporting_delay, curves
+    )
     failures = known_failures(outcome_history(experiment, history).failures, known_until, terms.breakdown)
     prices = {"missed_failure": experiment.costs.missed_failure, "false_alarm": experiment.costs.false_alarm}
     budget = experiment.alarms.budget
@@ -232,18 +251,30 @@ def _choose_threshold(
 
 
 def _predict_out_of_fold(
-    experiment: Experiment, samples: Samples, x_of_fold: Iterable[Matrix], curves: CurveOfLastFold
+    experiment: Experiment,
+    samples: Samples,
+    x_of_fold: Iterable[Matrix],
+    columns_of_fold: Iterable[Sequence[str]],
+    delay: pd.Timedelta,
+    curves: CurveOfLastFold,
 ) -> tuple[pd.DataFrame, tuple[Calibration | None, ...]]:
     """Predict the probability that decides alerts out of fold, calibrated if the experiment says so."""
     label = experiment.label
-    if samples.intervals is not None and label.horizon is not None:
+    by_fold = x_of_fold, columns_of_fold
+    probabilities: Matrix | None = None
+    calibrations: tuple[Calibration | None, ...] = ()
+    if samples.lives is not None:
+        probabilities = survival_out_of_fold(experiment, samples.learned, *by_fold, samples.lives, delay)
+    elif samples.intervals is not None:
         probabilities, calibrations = out_of_fold_probabilities(
-            experiment, samples.learned, x_of_fold, samples.intervals
+            experiment, samples.learned, x_of_fold, samples.intervals, columns_of_fold
         )
-        decisive = probabilities[: len(samples.train), label.several.index(label.horizon)]
+    if probabilities is not None:
+        column = label.several.index(label.horizon) if label.several and label.horizon else 0
+        decisive = probabilities[: len(samples.train), column]
         predictions = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
         return predictions[predictions["probability"].notna()].reset_index(drop=True), calibrations
-    predictions = predict_out_of_fold(experiment, samples.train, x_of_fold, samples.target, curves)
+    predictions = predict_out_of_fold(experiment, samples.train, x_of_fold, samples.target, columns_of_fold, curves)
     if experiment.estimator.calibration == "none":
         return predictions, ()
     truth = np.asarray(predictions["state"] == LabelState.POSITIVE, dtype=np.float64)
@@ -253,16 +284,13 @@ def _predict_out_of_fold(
     return predictions, (calibration,)
 
 
-def fit_estimator(experiment: Experiment, x: Matrix, samples: Samples) -> Any:
+def fit_estimator(experiment: Experiment, x: Matrix, samples: Samples, columns: Sequence[str]) -> Any:
     """Fit the experiment's estimator to the features of `Samples.learned`."""
+    if samples.lives is not None:
+        return fit_learner(experiment, x, samples.lives, columns, samples.learned)
     if samples.intervals is not None:
-        return fit_hazards(experiment, x, samples.intervals)
-    plan = experiment.estimator
-    return estimators.fit(
-        estimators.make(plan.kind, experiment.target, plan.params, experiment.seed),
-        x[: len(samples.train)],
-        samples.target,
-    )
+        return fit_hazards(experiment, x, samples.intervals, columns, samples.learned)
+    return fit_learner(experiment, x[: len(samples.train)], samples.target, columns, samples.train)
 
 
 def _intervals(
@@ -271,24 +299,25 @@ def _intervals(
     artifact: Artifact,
     samples: Samples,
     x_of_fold: Iterable[Matrix],
+    columns_of_fold: Iterable[Sequence[str]],
     curves: CurveOfLastFold,
 ) -> IntervalTable | None:
     """Fit the intervals of predicted numbers, given the features of `Samples.learned` that each fold goes by.
 
     Single boosters will do: their errors are hardly larger than those of averages, and take a part of the time.
     """
-    plan, asset = experiment.estimator, samples.learned["asset"]
+    asset = samples.learned["asset"]
     target = np.concatenate([samples.target, np.full(len(samples.censored), np.nan)])
     predicted = np.full(len(target), np.nan)
     failed = outcome_history(experiment, history).failures["asset"]
-    for (learn, predict), x in zip(interval_folds(experiment, asset, failed), x_of_fold, strict=False):
-        learned = learn & ~np.isnan(target)
-        if x.shape[1] and learned.any():
-            average = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
-            model = estimators.single_booster(average)
-            fitted = estimators.fit(model, x[learned], target[learned])
-            predicted[predict] = estimators.predict(fitted, x[predict])
-            curves.record(fitted, (x[learned], target[learned]), (x[predict], target[predict]))
+    y = target if samples.lives is None else samples.lives
+    folds_of = interval_folds(experiment, asset, failed)
+    for (learn, predict), x, columns in zip(folds_of, x_of_fold, columns_of_fold, strict=False):
+        rows = learn & ~np.isnan(y.reshape(len(y), -1)[:, 0])
+        if x.shape[1] and rows.any():
+            model = fit_learner(experiment, x[rows], y[rows], columns, samples.learned[rows], single=True)
+            predicted[predict] = estimators.predict(model, x[predict])
+            curves.record(model, (x[rows], y[rows]), (x[predict], y[predict]))
     if np.isnan(predicted).any():
         return None
     followed = np.concatenate([samples.target, samples.censored["followed_h"].to_numpy(dtype=np.float64)])

@@ -37,25 +37,29 @@ _MEANING = {
 _DECIDED = (LabelState.POSITIVE, LabelState.NEGATIVE)
 
 
-def count_left_out(
-    observed: ObservedCutOffs, split: Split, labelled: pd.DataFrame, n_test: int, excluded: "pd.Series[str]"
-) -> Mapping[str, int]:
-    """Count the cut-offs that are neither training nor test samples, by reason; `excluded` has those of their sources.
+def reasons_left_out(
+    drawn: pd.DataFrame, split: Split, labelled: pd.DataFrame, test: pd.DataFrame, excluded: "pd.Series[str]"
+) -> "pd.Series[str]":
+    """Return why each observed cut-off is neither training nor test sample, None where it is one; indexed as `drawn`.
 
-    `labelled` are those of the training part with their target and, for failures, state; what neither it nor the
-    `n_test` test samples hold of the split had failed in hindsight.
+    `labelled` are those of the training part with their target and, for failures, state; what neither it nor `test`
+    holds of the split had failed in hindsight. `excluded` says why sources leave a cut-off out.
     """
-    n_split = int(np.count_nonzero(split.train | split.test))
-    unlearned = labelled[labelled["target"].isna()]
-    states = unlearned["state"] if "state" in labelled else pd.Series(LabelState.UNKNOWN.value, index=unlearned.index)
+    reasons = pd.Series(ObservationState.FAILED.value, index=drawn.index, dtype=object)
+    outside = ~(split.train | split.test)
+    reasons.loc[outside] = excluded[outside].where(excluded[outside].notna(), PURGED)
+    reasons.loc[test.index] = None
+    states = labelled["state"] if "state" in labelled else pd.Series(LabelState.UNKNOWN.value, index=labelled.index)
     # What is decided, but too early for others of its age, is not known yet either.
-    states = states.mask(states.isin([state.value for state in _DECIDED]), LabelState.UNKNOWN.value)
+    states = states.mask(states.isin([state.value for state in _DECIDED]), LabelState.UNKNOWN.value).astype(object)
+    reasons.loc[labelled.index] = states.mask(labelled["target"].notna(), None)
+    return reasons
+
+
+def count_left_out(observed: ObservedCutOffs, reasons: "pd.Series[str]") -> Mapping[str, int]:
+    """Count the cut-offs that are neither training nor test samples, by reason: also those of `reasons_left_out`."""
     counts = Counter(observed.left_out)
-    counts.update({ObservationState.FAILED.value: n_split - len(labelled) - n_test})
-    counts.update({str(state): int(count) for state, count in states.value_counts().items()})
-    sources = excluded[~split.test].dropna().value_counts()
-    counts.update({str(reason): int(count) for reason, count in sources.items()})
-    counts.update({PURGED: len(observed.cut_offs) - n_split - int(sources.sum())})
+    counts.update({str(reason): int(count) for reason, count in reasons.value_counts().items()})
     return {reason: count for reason, count in sorted(counts.items()) if count}
 
 

@@ -1,7 +1,7 @@
 """Out-of-fold predictions of training samples, from which threshold, calibration and intervals are chosen."""
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,11 @@ from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.experiment.experiment import Experiment
 from models.training.curves.learning_curves import CurveOfLastFold
+from models.training.learners.fit_learner import fit_learner
+from models.training.learners.validation_folds import folds
 from models.training.splits import asset_folds
 
-Rows = npt.NDArray[np.bool_]
 Vector = npt.NDArray[np.float64]
-_INTERVAL_FOLDS = 5
 _CALIBRATION_FOLDS = 5
 _FEWEST_ASSETS = 2
 
@@ -27,25 +27,26 @@ def predict_out_of_fold(
     train: pd.DataFrame,
     x_of_fold: Iterable[Vector],
     y: Vector,
+    columns_of_fold: Iterable[Sequence[str]] = repeat(()),
     curves: CurveOfLastFold | None = None,
 ) -> pd.DataFrame:
     """Predict the share of the training samples that is set apart for validation.
 
     Split by time, each fold learns from everything before it, less the purge; split by asset, from all other assets.
     Takes the samples (asset, as_of, state), targets (n_train,), and for each fold the features that it learns from and
-    predicts by (n_train, n_features of the fold), none where it cannot. The result has asset, as_of, state and
-    probability, and is empty when no fold had failures to learn from; `curves` takes the learning curves.
+    predicts by (n_train, n_features of the fold), none where it cannot, with their names. The result has asset, as_of,
+    state and probability, and is empty when no fold had failures to learn from; `curves` takes the learning
+    curves.
     """
-    plan = experiment.estimator
     predicted = np.full(len(train), np.nan)
     # The features come second, as they may be the same for ever.
-    for (learn, predict), x in zip(folds(experiment, train, experiment.purge), x_of_fold, strict=False):
+    folds_of = folds(experiment, train, experiment.purge)
+    for (learn, predict), x, columns in zip(folds_of, x_of_fold, columns_of_fold, strict=False):
         if x.shape[1] and predict.any() and np.unique(y[learn]).size == 2:
-            model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
-            fitted = estimators.fit(model, x[learn], y[learn])
-            predicted[predict] = estimators.predict(fitted, x[predict])
+            model = fit_learner(experiment, x[learn], y[learn], columns, train[learn])
+            predicted[predict] = estimators.predict(model, x[predict])
             if curves is not None:
-                curves.record(fitted, (x[learn], y[learn]), (x[predict], y[predict]))
+                curves.record(model, (x[learn], y[learn]), (x[predict], y[predict]))
     samples = train[["asset", "as_of", "state"]].assign(probability=predicted)
     return samples[samples["probability"].notna()].reset_index(drop=True)
 
@@ -84,46 +85,3 @@ def cross_calibrate(probability: Vector, y: Vector, asset: npt.ArrayLike, seed: 
         if (without := fit_calibration(probability[~own], y[~own])) is not None:
             calibrated[own] = without.apply(probability[own])
     return calibrated
-
-
-def folds(experiment: Experiment, train: pd.DataFrame, purge: pd.Timedelta) -> Iterator[tuple[Rows, Rows]]:
-    """Yield masks (n_train,) of the samples to learn from and to predict, for each fold of the validation share.
-
-    The purge is how far the labels of the samples to learn from look ahead.
-    """
-    plan = experiment.split
-    if plan.kind != "time":
-        yield from _asset_folds(
-            train["asset"].to_numpy(dtype=object).astype(str), plan.validation, plan.folds, experiment.seed
-        )
-        return
-    as_of = train["as_of"]
-    first, last = as_of.min(), as_of.max()
-    shares = np.linspace(1.0 - plan.validation, 1.0, plan.folds + 1)
-    edges = [first + (last - first) * float(share) for share in shares]
-    edges[-1] = last + pd.Timedelta(1, "us")
-    for begin, end in itertools.pairwise(edges):
-        yield (as_of + purge < begin).to_numpy(), ((as_of >= begin) & (as_of < end)).to_numpy()
-
-
-def interval_folds(
-    experiment: Experiment, asset: "pd.Series[str]", failed: Iterable[str]
-) -> Iterator[tuple[Rows, Rows]]:
-    """Yield masks (n,) of the samples to learn from and to predict, so that each is predicted without its asset.
-
-    None for failures, without a level, and for a single asset.
-    """
-    n_assets = asset.nunique()
-    if experiment.target == "failure" or not experiment.evaluation.interval_level or n_assets < _FEWEST_ASSETS:
-        return
-    for assets in asset_folds(asset, failed, min(_INTERVAL_FOLDS, n_assets), experiment.seed):
-        predict = asset.isin(assets).to_numpy(dtype=np.bool_)
-        yield ~predict, predict
-
-
-def _asset_folds(asset: npt.NDArray[np.str_], share: float, folds: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
-    assets = np.random.default_rng(seed).permutation(np.unique(asset))
-    chosen = assets[: max(folds, round(share * len(assets)))]
-    for part in np.array_split(chosen, folds):
-        predict = np.isin(asset, part)
-        yield ~predict, predict

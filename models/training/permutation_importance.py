@@ -7,6 +7,7 @@ import pandas as pd
 from models.artifact.artifact import feature_matrix
 from models.estimators import estimators
 from models.experiment.experiment import Experiment
+from models.training.learners.fit_learner import column_signs
 
 Matrix = npt.NDArray[np.float64]
 
@@ -34,14 +35,16 @@ def permutation_importance(
     Breiman (2001), "Random forests", section 10, doi:10.1023/A:1010933404324, for the shuffling; Shah and Samworth
     (2013), "Variable selection with error control", doi:10.1111/j.1467-9868.2011.01034.x, for complementary halves.
     """
-    plan = experiment.estimator
+    plan, signs = experiment.estimator, column_signs(experiment, columns)
     x = feature_matrix(features, columns)
     rng = np.random.default_rng(experiment.seed)
     importance = np.full(len(columns), np.inf)
     for half in _halves(features, rng):
         for fold in (half, ~half):
-            model = estimators.make(plan.kind, experiment.target, plan.params, experiment.seed)
-            model = estimators.fit(estimators.single_booster(model), x[fold], target[fold])
+            model = estimators.make_to_choose_columns(
+                plan.kind, experiment.target, plan.params, experiment.seed, monotone=signs
+            )
+            model = estimators.fit(model, x[fold], target[fold])
             held_out = rng.permutation(np.flatnonzero(~fold))[:_HELD_OUT_SAMPLES]
             increase = _loss_when_shuffled(model, columns, x[held_out], target[held_out], rng)
             importance = np.minimum(importance, increase)

@@ -13,12 +13,14 @@ from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
 from features.clock import Clock, clock_of
 from features.telemetry.machines import replacements
+from models.estimators.estimators import learns_lives
 from models.experiment.condition_outcomes import check_condition, outcome_history, threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.breakdowns import NO_TIME, breakdown_span
 from models.labels.condition import condition_values, reach_at_readings
 from models.labels.interval_labels import interval_labels
 from models.labels.labels import LabelState, failure_labels, remaining_life, reporting_delay
+from models.labels.lives import lives
 from models.labels.observation import observation_window
 from models.labels.observation_gaps import followed_hours, unobserved_spans
 from models.labels.observed_cut_offs import (
@@ -28,7 +30,7 @@ from models.labels.observed_cut_offs import (
     observed_cut_offs,
 )
 from models.outcomes.outcomes import Terms
-from models.training.left_out import count_booked_again, count_left_out, other_sources
+from models.training.left_out import count_booked_again, count_left_out, other_sources, reasons_left_out
 from models.training.splits import Split, by_asset, by_time
 
 
@@ -50,13 +52,16 @@ class Samples:
     # Also state for failures, or remaining_life_h (not capped, NaN where not known) and capped_life_h. Samples of any
     # state, since alarms are raised at all of them.
     test: pd.DataFrame
-    # With several horizons, the cut-offs whose outcome is known for the first of them only, used for training alone.
+    # With several horizons, the cut-offs whose outcome is known for the first of them only, and for a learner of lives
+    # those that were followed for a part of the horizon, used for training alone.
     partly: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of"]))
     # With several horizons, the `interval_labels` of `train` and then `partly`, (n_train + n_partly, n_horizons).
     intervals: npt.NDArray[np.float64] | None = None
     # Of a remaining life, the training cut-offs whose end was not observed, with followed_h, how long they were: no
     # sample to learn from, but intervals that left them out would be too short.
     censored: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of", "followed_h"]))
+    # For a learner of lives, the `lives` of `learned`, (n_learned, 2).
+    lives: npt.NDArray[np.float64] | None = None
     # How many cut-offs between the first and the last reading are in none of them, by reason: an `ObservationState`, a
     # `LabelState`, or `left_out.PURGED`.
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -81,13 +86,26 @@ class Samples:
         return self.train["target"].to_numpy(dtype=np.float64)
 
 
-def draw_samples(
-    experiment: Experiment, history: History, known_until: pd.Timestamp, *, check_test: bool = True
-) -> Samples:
-    """Draw and label the samples of an experiment: cut-offs at which their assets were observed.
+@dataclass(frozen=True)
+class LabelledCutOffs:
+    """The cut-offs of an experiment, and what became of each."""
 
-    When splitting by time, the training labels are those that could be known when the test period began. Without a
-    sample to test on it is a `ModelError`, unless `check_test` is off.
+    observed: ObservedCutOffs
+    # Why sources leave an observed cut-off out, None where they do not; indexed as `observed.cut_offs`, like the rest.
+    excluded: "pd.Series[str]"
+    # Of the training part: asset, as_of, target (NaN where it is not known) and, for failures, state.
+    train: pd.DataFrame
+    test: pd.DataFrame
+    # Why a cut-off is neither training nor test sample, None where it is one.
+    left_out: "pd.Series[str]"
+    learned_until: pd.Timestamp  # nothing known later is in the training labels
+    history: History  # with what counts as failures
+
+
+def label_cut_offs(experiment: Experiment, history: History, known_until: pd.Timestamp) -> LabelledCutOffs:
+    """Draw the cut-offs at which assets were observed, split them, and label both parts.
+
+    When splitting by time, the training labels are those that could be known when the test period began.
     """
     observed = _observed(experiment, history)
     drawn = observed.cut_offs
@@ -99,25 +117,41 @@ def draw_samples(
         learned_until = min(known_until, experiment.split.test_start)
     label = _LABELS[experiment.target]
     running = _running(experiment, history, drawn[split.train], learned_until)
-    labelled = label(experiment, history, running, learned_until)
+    train = label(experiment, history, running, learned_until)
     tested = _running(experiment, history, drawn[split.test], known_until)
     test = label(experiment, history, tested, known_until)
+    left_out = reasons_left_out(drawn, split, train, test, excluded)
+    return LabelledCutOffs(observed, excluded, train, test, left_out, learned_until, history)
+
+
+def draw_samples(
+    experiment: Experiment, history: History, known_until: pd.Timestamp, *, check_test: bool = True
+) -> Samples:
+    """Draw and label the samples of an experiment: the cut-offs of `label_cut_offs` that can be learned from or tested.
+
+    Without a sample to test on it is a `ModelError`, unless `check_test` is off.
+    """
+    cut_offs = label_cut_offs(experiment, history, known_until)
+    labelled, drawn, history = cut_offs.train, cut_offs.observed.cut_offs, cut_offs.history
     train = labelled[labelled["target"].notna()].reset_index(drop=True)
     _check_training_samples(experiment, train)
     if check_test and not experiment.split.crossed:
-        _check_test_samples(experiment, test, drawn, clock_of(history.contract))
-    test = _without_target(experiment, test).reset_index(drop=True)
+        _check_test_samples(experiment, cut_offs.test, drawn, clock_of(history.contract))
     samples = Samples(
         train,
-        test,
-        left_out=count_left_out(observed, split, labelled, len(test), excluded),
+        _without_target(experiment, cut_offs.test).reset_index(drop=True),
+        left_out=count_left_out(cut_offs.observed, cut_offs.left_out),
         booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
     )
+    if learns_lives(experiment.estimator.kind):
+        known = drawn[cut_offs.excluded.isna()]
+        return _with_lives(experiment, history, known, samples, cut_offs.learned_until)
     if experiment.target == "remaining_life" and experiment.evaluation.interval_level:
-        return replace(samples, censored=_censored(history, labelled, learned_until))
+        return replace(samples, censored=_censored(history, labelled, cut_offs.learned_until))
     if not experiment.label.several:
         return samples
-    partly, intervals = _label_intervals(experiment, history, drawn[excluded.isna()], train, learned_until)
+    known = drawn[cut_offs.excluded.isna()]
+    partly, intervals = _label_intervals(experiment, history, known, train, cut_offs.learned_until)
     return replace(samples, partly=partly, intervals=intervals)
 
 
@@ -247,6 +281,35 @@ def _label_intervals(
     )
     kept = (np.arange(len(samples)) < len(train)) | ~np.isnan(labels).all(axis=1)
     return samples[kept].iloc[len(train) :].reset_index(drop=True), labels[kept]
+
+
+def _with_lives(
+    experiment: Experiment, history: History, drawn: pd.DataFrame, samples: Samples, known_until: pd.Timestamp
+) -> Samples:
+    """Add the lives of the training cut-offs, and of those that were followed without an outcome."""
+    keys, failure = ["asset", "as_of"], experiment.target == "failure"
+    lead = experiment.label.lead if failure else NO_TIME
+    near = _running(experiment, history, drawn[split_samples(experiment, drawn, lead).train], known_until)
+    others = near[~pd.MultiIndex.from_frame(near[keys]).isin(pd.MultiIndex.from_frame(samples.train[keys]))]
+    cut_offs = pd.concat([samples.train[keys], others[keys]], ignore_index=True)
+    known = lives(
+        cut_offs,
+        history.failures,
+        history.work_orders if failure else None,
+        lead=lead,
+        known_until=known_until,
+        delay=required_terms(experiment, history, known_until).reporting_delay if failure else NO_TIME,
+        observation_gaps=unobserved_spans(history, now=known_until),
+        breakdown=observation_rule(experiment).breakdown,
+        replacements=replacements(history.assets, now=known_until),
+    )
+    n_train, followed = len(samples.train), ~np.isnan(known[:, 0])
+    train, others = samples.train[followed[:n_train]], cut_offs[n_train:][followed[n_train:]]
+    known, others = known[followed], others.reset_index(drop=True)
+    samples = replace(samples, train=train.reset_index(drop=True), lives=known)
+    if failure:
+        return replace(samples, partly=others)
+    return replace(samples, censored=others.assign(followed_h=known[len(train) :, 0]))
 
 
 def required_terms(experiment: Experiment, history: History, known_until: pd.Timestamp) -> Terms:

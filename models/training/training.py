@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from models.assessment.thresholds import ChosenThreshold
 from models.conformal.coverage import LOW, StageCoverage, coverage_by_stage
 from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
+from models.training.columns.budget_curve import BudgetPoint
 from models.training.cross_validation import plant_assets, predict_across
 from models.training.curves.learning_curves import LearningCurve
 from models.training.evaluation import Evaluation
@@ -71,6 +73,8 @@ class Trained:
         The metrics of each plant alone, by its name, where each was tested by a model of the others.
     columns_reason
         How the columns were chosen; None where all stay.
+    budget_curve
+        What other budgets of time would give; empty without ``features.budget``.
     tags
         What its version is tagged with besides.
     learning_curve
@@ -98,6 +102,7 @@ class Trained:
     booked_again: int = 0
     by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     columns_reason: str | None = None
+    budget_curve: tuple[BudgetPoint, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     learning_curve: LearningCurve | None = None
     explained: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -107,6 +112,34 @@ class Trained:
     def predictions_digest(self) -> str:
         """Return the SHA-256 of the test predictions, bit for bit."""
         return predictions_digest(self.evaluation.predictions)
+
+
+class Evaluated(Protocol):
+    """What plots of an evaluated model are drawn from: a `Trained`, or what a registered version keeps of one."""
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment."""
+
+    @property
+    def artifact(self) -> Artifact:
+        """The model."""
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Its evaluation on the test samples."""
+
+    @property
+    def threshold(self) -> ChosenThreshold | None:
+        """How its threshold was chosen; None if it raises no alerts, or that is not kept."""
+
+    @property
+    def importances(self) -> "pd.Series[float]":
+        """The share of each column in the importance of all; empty for a learner without importances."""
+
+    @property
+    def condition_unit(self) -> str | None:
+        """The unit of the condition that is predicted."""
 
 
 def train(
@@ -183,6 +216,7 @@ def train(
         booked_again=samples.booked_again,
         by_plant=by_plant,
         columns_reason=fitted.columns_reason,
+        budget_curve=fitted.budget_curve,
         learning_curve=fitted.learning_curve,
         explained=_thinned(fitted.test if crossed is None else fitted.train),
         seconds=time.monotonic() - begun,
@@ -217,7 +251,7 @@ def predictions_digest(predictions: pd.DataFrame) -> str:
     return hashlib.sha256(keys.encode() + ordered["prediction"].to_numpy(dtype="<f8").tobytes()).hexdigest()
 
 
-def coverage_of_stages(trained: Trained) -> tuple[StageCoverage, ...]:
+def coverage_of_stages(trained: Evaluated) -> tuple[StageCoverage, ...]:
     """Return how the intervals hold the test samples at each life stage; none without intervals."""
     samples, table = trained.evaluation.predictions, trained.artifact.intervals
     if table is None or LOW not in samples:
@@ -225,7 +259,7 @@ def coverage_of_stages(trained: Trained) -> tuple[StageCoverage, ...]:
     return coverage_by_stage(samples, true_numbers(trained.experiment, samples), table)
 
 
-def reliability_of_test(trained: Trained) -> tuple[ReliabilityBin, ...]:
+def reliability_of_test(trained: Evaluated) -> tuple[ReliabilityBin, ...]:
     """Return the share of the decided test samples that failed by predicted probability; none but for failures."""
     predictions = trained.evaluation.predictions
     if trained.artifact.target != "failure":

@@ -16,21 +16,7 @@ from data_contracts.errors import ForewarnError, UsageError, did_you_mean
 from data_contracts.tracing.export import start_tracing
 from pipelines.cli.options import Options
 from pipelines.cli.output import complain, show
-
-QUIET = {
-    # A plant's network has no way out, and what runs there is private.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "BENTOML_DO_NOT_TRACK": "True",
-    "GX_ANALYTICS_ENABLED": "false",
-    # Plots are written to files; no window may open.
-    "MPLBACKEND": "Agg",
-    # The command's own output says it better than these logs.
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
+from pipelines.settings.quiet import QUIET
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("pipelines.commands.workspace:init", "Create a workspace."),
@@ -99,6 +85,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": (
         "pipelines.commands.models.training:train",
         "Train and register the predictor that an experiment describes.",
+    ),
+    "sweep": (
+        "pipelines.commands.models.sweeps:sweep",
+        "Search for a better configuration of an experiment, on its training data alone.",
     ),
     "reproduce": (
         "pipelines.commands.models.training:reproduce",

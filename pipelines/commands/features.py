@@ -24,7 +24,8 @@ def features(
     Parameters
     ----------
     experiment : str
-        A TOML file, or the name of an experiment that ships with forewarn: fleet, fleet_horizons, fd001, fd003, azure.
+        A TOML file, or the name of one in the current folder, or of a shipped one: fleet, fleet_horizons, fd001, fd003,
+        azure.
     out : Path
         A new or empty folder.
     override : list[str], optional

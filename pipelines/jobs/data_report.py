@@ -93,10 +93,9 @@ def describe_data(
     """
     if experiment is not None:
         _check_new(experiment)
-    stored = [name.removeprefix(_TELEMETRY) for name in tables.versions(workspace) if name.startswith(_TELEMETRY)]
-    if asset_type is not None and asset_type not in stored:
-        hint = did_you_mean(asset_type, stored) or "Import its telemetry first"
-        raise NotFoundError(f"no telemetry of {asset_type!r}", f"one of {', '.join(stored) or 'none yet'}", hint)
+    stored = stored_types(workspace)
+    if asset_type is not None:
+        refuse_unknown_type(asset_type, stored)
     if asset_type is None and len(stored) > 1 and (experiment is not None or outcome.condition is not None):
         raise UsageError(f"telemetry of {', '.join(stored)}", "one of these types", "Name it with --asset-type")
     unmatched = find_unmatched(workspace)
@@ -113,6 +112,18 @@ def describe_data(
         _write(experiment, experiment_text(reports[0], outcome, horizon=horizon, left_out=left_out))
     page = None if html is None else write_data_page(html, reports, unmatched, now=now)
     return DescribedData(reports, unmatched, page, experiment)
+
+
+def stored_types(workspace: Workspace) -> list[str]:
+    """Return the asset types with a table of telemetry."""
+    return [name.removeprefix(_TELEMETRY) for name in tables.versions(workspace) if name.startswith(_TELEMETRY)]
+
+
+def refuse_unknown_type(asset_type: str, stored: Sequence[str]) -> None:
+    """Raise NotFoundError if there is no telemetry of an asset type."""
+    if asset_type not in stored:
+        hint = did_you_mean(asset_type, stored) or "Import its telemetry first"
+        raise NotFoundError(f"no telemetry of {asset_type!r}", f"one of {', '.join(stored) or 'none yet'}", hint)
 
 
 def _check_new(file: Path) -> None:

@@ -1,6 +1,6 @@
 """Score the whole fleet from stored telemetry, and store predictions and features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -32,8 +32,8 @@ from models.hold_back.draws import Draw, alarm_claim, draw_alarms
 from models.hold_back.policy import PolicySettings
 from models.labels.observation import observation_window
 from models.registry.registry import LoadedModel
-from pipelines.evidence.champion import load_champion
-from pipelines.evidence.fleet_cut_offs import fleet_cut_offs, later_failures
+from pipelines.evidence.champion import MonitoredModel, load_champion
+from pipelines.evidence.fleet_cut_offs import FleetCutOffs, fleet_cut_offs, later_failures
 from pipelines.jobs.risk_list import Risk, by_risk, first_risks
 from pipelines.jobs.scored_records import (
     absent_answers,
@@ -124,21 +124,13 @@ def score_fleet(
     computed by `engine`, in this process if None.
     """
     champion = load_champion(workspace, model_name)
-    model, data = champion.model, champion.experiment.data
-    window = observation_window(model.artifact.recipe.windows)
-    since = None if as_of is None else as_of - max(window, model.artifact.recipe.lookback)
-    progress("score", 0, 3)
-    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since, engine=engine)
+    model = champion.model
     made_at = pd.Timestamp.now("UTC") if now is None else now
-    cut_offs, history = fleet_cut_offs(workspace, model.artifact, history, as_of=as_of, made_at=made_at)
-    progress("score", 1, 3)
-    absent = absent_assets(workspace, model.artifact, history, cut_offs.fleet)
-    running = cut_offs.active[~cut_offs.active["asset"].isin(list(absent))].reset_index(drop=True)
-    times = dict(zip(running["asset"], running["as_of"], strict=True))
-    starting = FirstWindows(workspace).reasons(model.artifact, times)
-    running = running[~running["asset"].isin(list(starting))].reset_index(drop=True)
+    progress("score", 0, 3)
+    fleet = compute_scores(workspace, champion, as_of=as_of, made_at=made_at, engine=engine, progress=progress)
+    cut_offs, absent, starting, history = fleet.cut_offs, fleet.absent, fleet.starting, fleet.history
     limit = _staleness(workspace, model.artifact, stale_after)
-    run = _Run(model.artifact, history, running, limit) if len(running) else None
+    run = None if fleet.details is None else _Run(model.artifact, history, fleet.running, fleet.details, limit)
     progress("score", 2, 3)
     new = _with_code(absent, "no_telemetry")
     stopped = {asset: reason for asset, reason in absent.items() if asset not in new}
@@ -181,6 +173,46 @@ def score_fleet(
     )
 
 
+@dataclass(frozen=True)
+class FleetScores:
+    """The scores of a fleet at its cut-offs, of which nothing is stored yet."""
+
+    cut_offs: FleetCutOffs
+    history: History  # what was known of the assets, without telemetry that is too old
+    absent: Mapping[str, Reason]  # assets that do not run, and why
+    starting: Mapping[str, Reason]  # assets whose first window is not complete
+    running: pd.DataFrame  # asset, as_of, at: of those that were scored
+    details: DetailedScores | None  # of `running`; None without any
+
+
+def compute_scores(
+    workspace: Workspace,
+    monitored: MonitoredModel,
+    *,
+    as_of: pd.Timestamp | None,
+    made_at: pd.Timestamp,
+    assets: Collection[str] | None = None,
+    engine: BlockEngine | None = None,
+    progress: ProgressCallback = silent,
+) -> FleetScores:
+    """Score the assets that run, or those of them that are named, as `score_fleet` does; store nothing."""
+    artifact, data = monitored.model.artifact, monitored.experiment.data
+    window = observation_window(artifact.recipe.windows)
+    since = None if as_of is None else as_of - max(window, artifact.recipe.lookback)
+    history = open_history(workspace, data.asset_type, plant=data.plant, as_of=as_of, start=since, engine=engine)
+    cut_offs, history = fleet_cut_offs(workspace, artifact, history, as_of=as_of, made_at=made_at)
+    progress("score", 1, 3)
+    absent = absent_assets(workspace, artifact, history, cut_offs.fleet)
+    running = cut_offs.active[~cut_offs.active["asset"].isin(list(absent))]
+    if assets is not None:
+        running = running[running["asset"].isin(list(assets))]
+    times = dict(zip(running["asset"], running["as_of"], strict=True))
+    starting = FirstWindows(workspace).reasons(artifact, times)
+    running = running[~running["asset"].isin(list(starting))].reset_index(drop=True)
+    details = score_in_detail(artifact, history, running[["asset", "as_of"]]) if len(running) else None
+    return FleetScores(cut_offs, history, absent, starting, running, details)
+
+
 def _own_baselines(artifact: Artifact, predicted: Sequence[Prediction]) -> int:
     return sum(one.asset in artifact.baselines for one in predicted)
 
@@ -200,12 +232,8 @@ class _Run:
     artifact: Artifact
     history: History
     cut_offs: pd.DataFrame  # asset, as_of, at: the ages of telemetry count to there
+    details: DetailedScores
     limit: Staleness
-
-    @cached_property
-    def details(self) -> DetailedScores:
-        """The scores, with the features behind them."""
-        return score_in_detail(self.artifact, self.history, self._cut_offs)
 
     @cached_property
     def latest(self) -> IntArray:

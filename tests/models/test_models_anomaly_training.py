@@ -164,6 +164,7 @@ def test_a_short_healthy_span_is_a_clear_error(plant: History, describe: Describ
     [
         (("estimator={kind='lightgbm'}",), "mahalanobis"),
         (("features.keep=3",), "features.keep"),
+        (('features.budget="1ms"',), "features.budget"),
         (("label={}",), "label.horizon"),
         (("split={kind='cross'}",), "split.kind"),
         (("label={horizon='48h', healthy_from='2026-02-01', healthy_until='2026-01-01'}",), "healthy_until"),

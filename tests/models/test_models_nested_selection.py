@@ -16,7 +16,8 @@ from models.experiment.experiment import Experiment
 from models.registry.registration.model_card import model_card
 from models.training import column_selection
 from models.training.column_selection import ColumnChoice, choose_columns, learn_recipe
-from models.training.out_of_fold import cross_calibrate, fit_calibration, folds, predict_out_of_fold
+from models.training.learners.validation_folds import folds
+from models.training.out_of_fold import cross_calibrate, fit_calibration, predict_out_of_fold
 from models.training.samples import Samples, draw_samples
 from models.training.training import latest_known_time, train
 
@@ -36,6 +37,7 @@ NOISE = (
     "windows.stride=24h",
 )
 BY_TIME = ("split.folds=3",)
+BUDGET = ("split.folds=2", "features.tsfresh=['mean', 'skewness']", "features.keep=0", 'features.budget="0.05ms"')
 BY_ASSET = ("split.kind=asset", "split.test=m2[0-3]", "split.validation=0.9", "split.folds=4")
 
 
@@ -108,7 +110,7 @@ def test_columns_of_pure_noise_predict_nothing_out_of_fold(describe: Describe, s
     assert np.mean(selected_before) > 0.5 + 3 * error
 
 
-@pytest.mark.parametrize("split", [BY_TIME, BY_ASSET])
+@pytest.mark.parametrize("split", [BY_TIME, BY_ASSET, BUDGET])
 def test_the_labels_of_a_fold_choose_none_of_its_columns(describe: Describe, split: tuple[str, ...]) -> None:
     """Whatever the labels that a fold is to predict, it takes the same columns; its own labels do decide them."""
     experiment, history = describe(*NOISE, *split), noise(0)

@@ -13,8 +13,8 @@ from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
 from models.experiment.experiment import Experiment
 from models.labels.observation_gaps import unobserved_spans
-from models.labels.observed_cut_offs import ObservationRule, failed_in_hindsight, observed_cut_offs
-from models.training.samples import Samples, draw_samples, observation_rule
+from models.labels.observed_cut_offs import ObservationRule, failed_in_hindsight, observed_cut_offs, unobserved_cut_offs
+from models.training.samples import Samples, draw_samples, label_cut_offs, observation_rule
 
 HOUR = pd.Timedelta("1h")
 START = pd.Timestamp("2026-01-01T00:00Z").as_unit("us")
@@ -145,6 +145,30 @@ def test_without_any_observed_cut_off_training_says_why(plant: History, describe
     late = replace(plant, telemetry=plant.telemetry.assign(known_time=NOW + HOUR))
     with pytest.raises(ModelError, match=r"no cut-off at which an asset was observed \(1,928 silent\)"):
         draw_samples(describe("features.ages=false"), replace(late, failures=plant.failures.head(0)), NOW + HOUR)
+
+
+@pytest.mark.parametrize(
+    "changes", [(), ("label.down_after_failure=30h",), ("target=remaining_life", "label.cap=100h")]
+)
+@pytest.mark.parametrize("stride", [STRIDE, None])
+def test_what_is_left_out_can_be_named(
+    plant: History, describe: Describe, changes: tuple[str, ...], stride: pd.Timedelta | None
+) -> None:
+    """Cut-offs that are only counted elsewhere are as many by reason, and none is a sample or there twice."""
+    torn, experiment = without(plant, "m00", 30, 90), describe(*changes)
+    rule = observation_rule(experiment)
+    others, seen = (each(torn, stride, rule) for each in (unobserved_cut_offs, observed_cut_offs))
+    assert others["left_out"].value_counts().to_dict() == seen.left_out
+    both = pd.concat([others, seen.cut_offs])
+    assert not both.duplicated(["asset", "as_of"]).any()
+    known = torn.telemetry["known_time"].max()
+    labelled, samples = label_cut_offs(experiment, torn, known), draw_samples(experiment, torn, known)
+    named = {*seen.left_out} if stride is not None else {*labelled.observed.left_out}
+    counts = labelled.left_out.value_counts().to_dict()
+    assert {reason: samples.left_out[reason] for reason in counts.keys() - named} == {
+        reason: count for reason, count in counts.items() if reason not in named
+    }
+    assert int(labelled.left_out.isna().sum()) == len(samples.train) + len(samples.test)
 
 
 def test_the_rule_is_the_experiment_s(describe: Describe) -> None:

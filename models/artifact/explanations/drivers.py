@@ -40,18 +40,27 @@ def drivers(artifact: Artifact, features: pd.DataFrame, *, most: int = 3) -> lis
     several horizons has a score for each interval; their contributions are weighted by how much each score moves the
     probability that decides alerts: in proportion to the interval's hazard, given that the asset survives the others.
     """
-    if artifact.estimator != "lightgbm" and artifact.target != "anomaly":
+    if not explains(artifact):
         return [()] * len(features)
     explainer = _explainer(_CacheKey(artifact))
-    x = artifact.matrix(features)
-    if explainer.trees is None:
-        contributions = np.asarray(artifact.model.contributions(artifact.relative_matrix(features)), dtype=np.float64)
-    else:
-        contributions = _contributions(artifact, explainer.trees, x)
+    contributed = contributions(artifact, features)
     # Fewer hours of remaining life are more risk; a condition's value rises, or falls.
-    risk = -contributions if artifact.target == "remaining_life" else contributions
-    own = _own_baselines(artifact, features)
+    risk = -contributed if artifact.target == "remaining_life" else contributed
+    x, own = artifact.matrix(features), _own_baselines(artifact, features)
     return [explainer.drivers(*each, most) for each in zip(risk, x, own, strict=True)]
+
+
+def explains(artifact: Artifact) -> bool:
+    """Return whether contributions to the predictions of a model can be computed: those of boosters and detectors."""
+    return artifact.estimator == "lightgbm" or artifact.target == "anomaly"
+
+
+def contributions(artifact: Artifact, features: pd.DataFrame) -> Matrix:
+    """Return what each column contributes to the score of each row, shape (n_rows, n_columns); see `drivers`."""
+    trees = _explainer(_CacheKey(artifact)).trees
+    if trees is None:
+        return np.asarray(artifact.model.contributions(artifact.relative_matrix(features)), dtype=np.float64)
+    return _contributions(artifact, trees, artifact.matrix(features))
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _figures(trained: Trained) -> str:
     if clock.cycle is not None and any(name.endswith("_h") or "_h_" in name for name in shown):
         cycle = format_duration(clock.cycle)
         text += f"\n\nA figure whose name has `_h` counts hours of event time: a cycle is {cycle}."
-    text += _plants(trained) + _reliability(trained)
+    text += _plants(trained) + _reliability(trained) + _budgets(trained)
     reference = trained.evaluation.reference
     if reference is None:
         return text
@@ -163,6 +163,27 @@ def _plants(trained: Trained) -> str:
         return ""
     rows = [(plant, *(_number(metrics.get(name, np.nan)) for name in shown)) for plant, metrics in plants.items()]
     return f"\n\nEach plant by a model of the others:\n\n{_table(('plant', *shown), rows)}"
+
+
+def _budgets(trained: Trained) -> str:
+    """Tabulate what each budget of time gives; empty without ``features.budget``."""
+    if not trained.budget_curve:
+        return ""
+    score = "average precision" if trained.artifact.target == "failure" else "root mean squared error"
+    rows = [
+        (
+            "none" if point.budget_s is None else f"{1000 * point.budget_s:.3g}",
+            f"{1000 * point.cost_s:.3g}",
+            f"{point.n_columns:.0f}",
+            f"{point.score:.3f}",
+        )
+        for point in trained.budget_curve
+    ]
+    head = ("budget (ms)", "features cost (ms)", "columns", score)
+    return (
+        "\n\nBudgets of time, each with its own columns, on validation folds that chose neither columns nor model "
+        f"(means of the folds):\n\n{_table(head, rows)}"
+    )
 
 
 def _reliability(trained: Trained) -> str:

@@ -16,46 +16,61 @@ from models.conformal.coverage import HIGH, LOW, StageCoverage
 from models.labels.labels import LabelState
 from models.registry.registration.explanation_plots import draw_explanations, wrapped
 from models.training.curves.learning_curves import LearningCurve
-from models.training.training import Trained, coverage_of_stages, reliability_of_test
+from models.training.training import Evaluated, Trained, coverage_of_stages, reliability_of_test
+
+Draw = Callable[[Any], None]
+"""Draws into the axes it is given."""
 
 _SIZE = (6.0, 4.0)
 _SHOWN_COLUMNS = 20
 
 
-def draw_plots(trained: Trained, folder: Path) -> tuple[Path, ...]:
-    """Draw the plots for the model's target, and return the PNG files.
-
-    For failures: precision-recall, calibration, lead times and threshold. For remaining life: predicted against true,
-    error over life, and intervals over life. For a condition: predicted against measured. For both, how often intervals
-    hold at each stage. Importances where the learner provides them; learning curve and SHAP values of boosters.
-    """
+def draw_plots(trained: Evaluated, folder: Path) -> tuple[Path, ...]:
+    """Draw the `plots` of a model, and return the PNG files."""
     folder.mkdir(parents=True, exist_ok=True)
-    plots = _PLOTS[trained.artifact.target](trained)
-    curve = trained.learning_curve
-    if curve is not None:
-        plots["learning_curve"] = lambda axes: _learning_curve(axes, curve)
-    if len(trained.importances):
-        plots["importances"] = lambda axes: _importances(axes, trained.importances)
     files = []
-    for name, draw in plots.items():
+    for name, draw in plots(trained).items():
         # Figure without pyplot: no global state, and no display is needed.
-        figure = Figure(figsize=_SIZE)
-        # Margins by hand: a layout engine draws every figure twice.
-        figure.subplots_adjust(left=0.48 if name == "importances" else 0.13, bottom=0.13, right=0.97, top=0.92)
-        axes = figure.subplots()
-        draw(axes)
-        axes.minorticks_off()
+        figure = draw_plot(Figure(figsize=_SIZE), name, draw)
         files.append(folder / f"{name}.png")
         # Names of columns are of any length, and none may be cut.
         figure.savefig(files[-1], dpi=100, bbox_inches="tight" if name == "importances" else None)
-    return (*files, *draw_explanations(trained, folder))
+    return (*files, *(draw_explanations(trained, folder) if isinstance(trained, Trained) else ()))
 
 
-def _failure_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
+def plots(trained: Evaluated) -> dict[str, Draw]:
+    """Return what draws the plots for the model's target, by name.
+
+    For failures: precision-recall, calibration, lead times and threshold. For remaining life: predicted against true,
+    error over life, and intervals over life. For a condition: predicted against measured. For both, how often intervals
+    hold at each stage. Importances where the learner provides them; after a training, the learning curve of
+    a booster, and what other budgets of time would give.
+    """
+    drawn = _PLOTS[trained.artifact.target](trained)
+    if len(trained.importances):
+        drawn["importances"] = lambda axes: _importances(axes, trained.importances)
+    if isinstance(trained, Trained) and (curve := trained.learning_curve) is not None:
+        drawn["learning_curve"] = lambda axes: _learning_curve(axes, curve)
+    if isinstance(trained, Trained) and trained.budget_curve:
+        drawn["budget"] = lambda axes: _budget(axes, trained)
+    return drawn
+
+
+def draw_plot(figure: Figure, name: str, draw: Draw) -> Figure:
+    """Draw one of the `plots` into an empty figure."""
+    # Margins by hand: a layout engine draws every figure twice.
+    figure.subplots_adjust(left=0.48 if name == "importances" else 0.13, bottom=0.13, right=0.97, top=0.92)
+    axes = figure.subplots()
+    draw(axes)
+    axes.minorticks_off()
+    return figure
+
+
+def _failure_plots(trained: Evaluated) -> dict[str, Draw]:
     predictions = trained.evaluation.predictions
     labelled = predictions[predictions["state"].isin([LabelState.POSITIVE, LabelState.NEGATIVE])]
     truth, score = (labelled["state"] == LabelState.POSITIVE).to_numpy(), labelled["prediction"].to_numpy()
-    plots: dict[str, Callable[[Any], None]] = {}
+    plots: dict[str, Draw] = {}
     if truth.any():
         plots["precision_recall"] = lambda axes: _precision_recall(axes, truth, score, trained.artifact.threshold)
         plots["calibration"] = lambda axes: _calibration(axes, reliability_of_test(trained), trained.evaluation.metrics)
@@ -67,7 +82,7 @@ def _failure_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     return plots
 
 
-def _life_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
+def _life_plots(trained: Evaluated) -> dict[str, Draw]:
     predictions = trained.evaluation.predictions
     labelled = predictions[predictions["remaining_life_h"].notna()]
     if labelled.empty:
@@ -88,7 +103,7 @@ def _life_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     return plots | _coverage_plot(trained, unit.symbol, unit.hours)
 
 
-def _condition_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
+def _condition_plots(trained: Evaluated) -> dict[str, Draw]:
     predictions = trained.evaluation.predictions
     measured = predictions[predictions["condition"].notna()]
     unit = f" ({trained.condition_unit})" if trained.condition_unit else ""
@@ -98,7 +113,7 @@ def _condition_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
     return plots | _coverage_plot(trained, trained.condition_unit or "", 1.0)
 
 
-def _coverage_plot(trained: Trained, unit: str, size: float) -> dict[str, Callable[[Any], None]]:
+def _coverage_plot(trained: Evaluated, unit: str, size: float) -> dict[str, Draw]:
     stages = [stage for stage in coverage_of_stages(trained) if stage.assets]
     if not stages:
         return {}
@@ -106,7 +121,7 @@ def _coverage_plot(trained: Trained, unit: str, size: float) -> dict[str, Callab
     return {"coverage_by_stage": lambda axes: _coverage_by_stage(axes, stages, level, unit, size)}
 
 
-def _anomaly_plots(trained: Trained) -> dict[str, Callable[[Any], None]]:
+def _anomaly_plots(trained: Evaluated) -> dict[str, Draw]:
     leads = trained.evaluation.lead_times_h
     return {"lead_times": lambda axes: _lead_times(axes, leads, trained.artifact.clock)} if len(leads) else {}
 
@@ -117,6 +132,21 @@ _PLOTS = {
     "condition": _condition_plots,
     "anomaly": _anomaly_plots,
 }
+
+
+def _budget(axes: Any, trained: Trained) -> None:
+    """Draw what each budget of time gives on samples out of fold, and the declared one."""
+    curve, declared = trained.budget_curve, trained.experiment.features.budget
+    axes.plot([1000 * point.cost_s for point in curve], [point.score for point in curve], "o-")
+    for point in curve:
+        place = (1000 * point.cost_s, point.score)
+        axes.annotate(f"{point.n_columns:.0f}", place, (3, -9), textcoords="offset points", size=6)
+    if declared is not None:
+        axes.axvline(1000 * declared.total_seconds(), color="tab:red", linewidth=0.8, label="declared")
+        axes.legend()
+    axes.set_xscale("log")
+    score = "average precision" if trained.artifact.target == "failure" else "root mean squared error"
+    axes.set(xlabel="ms of features a prediction", ylabel=f"{score}, out of fold", title="Budget, with column counts")
 
 
 def _precision_recall(axes: Any, truth: Any, score: Any, threshold: float | None) -> None:

@@ -69,13 +69,10 @@ def _run(client: "MlflowClient", workspace: Workspace, trained: "Trained") -> It
 
     It begins when the training did, so that MLflow's duration is that of the training.
     """
-    from models.registry.registration.mlflow_record import ready_experiment
-
-    experiment = trained.experiment.name
-    experiment_id = ready_experiment(client, experiment, f"{workspace.artifacts_url.rstrip('/')}/{experiment}")
+    of_experiment = experiment_id(client, workspace, trained.experiment.name)
     took = trained.seconds if np.isfinite(trained.seconds) else 0.0
     begun = int((time.time() - took) * 1000)
-    run = client.create_run(experiment_id, start_time=begun, run_name=trained.artifact.estimator)
+    run = client.create_run(of_experiment, start_time=begun, run_name=trained.artifact.estimator)
     run_id = str(run.info.run_id)
     try:
         yield run_id
@@ -84,6 +81,13 @@ def _run(client: "MlflowClient", workspace: Workspace, trained: "Trained") -> It
         client.set_terminated(run_id, status="KILLED" if stopped else "FAILED")
         raise
     client.set_terminated(run_id)
+
+
+def experiment_id(client: "MlflowClient", workspace: Workspace, name: str) -> str:
+    """Return the id of MLflow's experiment of this name: made if there is none, restored if it was deleted."""
+    from models.registry.registration.mlflow_record import ready_experiment
+
+    return ready_experiment(client, name, f"{workspace.artifacts_url.rstrip('/')}/{name}")
 
 
 def _log_figures(client: "MlflowClient", run_id: str, trained: "Trained", tags: Mapping[str, str]) -> None:

@@ -28,7 +28,8 @@ def train(
     Parameters
     ----------
     experiment : str
-        A TOML file, or the name of an experiment that ships with forewarn: fleet, fleet_horizons, fd001, fd003, azure.
+        A TOML file, or the name of one in the current folder, or of a shipped one: fleet, fleet_horizons, fd001, fd003,
+        azure.
     override : list[str], optional
         ``key=value``: a value of the file replaced, such as ``--set estimator.kind=logistic``.
     promote : bool

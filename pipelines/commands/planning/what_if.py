@@ -152,7 +152,7 @@ def _subject(name: str, override: list[str], options: Options, *, trained: bool)
     from models.experiment.experiment_file import load_experiment
     from models.registry.registry import Registry
     from pipelines.evidence.champion import load_champion
-    from pipelines.settings.experiment_files import SHIPPED, find_experiment
+    from pipelines.settings.experiment_files import experiment_files, find_experiment
     from pipelines.what_if.what_if import Subject
 
     workspace = options.open()
@@ -166,10 +166,10 @@ def _subject(name: str, override: list[str], options: Options, *, trained: bool)
             )
         experiment = load_champion(workspace, name).experiment
         return Subject(experiment.with_overrides(override, contracts=options.contracts), name)
-    shipped = [file.stem for file in sorted(SHIPPED.glob("*.toml"))]
-    if not Path(name).is_file() and name.lower() not in shipped:
-        known = ", ".join([*names, *shipped])
-        hint = did_you_mean(name, [*names, *shipped]) or "Name one of these, or the path of a TOML file"
+    files = experiment_files()
+    if not Path(name).is_file() and not {name, name.lower()} & files.keys():
+        known = ", ".join([*names, *files])
+        hint = did_you_mean(name, [*names, *files]) or "Name one of these, or the path of a TOML file"
         raise UsageError(f"no model or experiment {name}", f"one of {known}, or a TOML file", hint)
     return Subject(load_experiment(find_experiment(name), override, contracts=options.contracts))
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from models.planning.cost_settings import CostSettings
 from models.value.ledger import value_ledger
-from models.value.settings import ValueSettings
 from pipelines.fleet.histories.acted_alarms import ActedFleet, simulate_acted
 from pipelines.fleet.histories.value_coverage import coverage
 
-SETTINGS = ValueSettings()
+PRICES = CostSettings()
 HISTORIES = 100
 
 
@@ -42,7 +42,7 @@ def test_without_holding_back_nothing_is_identified() -> None:
     """No number is shown anywhere, and with few held back the interval is wide."""
     none = simulate_acted(ActedFleet(hold_back=0.0, days=40), 20, seed=3)
     for known, _ in none.split():
-        ledger = value_ledger(known, SETTINGS)
+        ledger = value_ledger(known, PRICES)
         assert {row.state for row in (*ledger.rows, *ledger.plants, ledger.total)} == {"not identified"}
     few, many = (coverage(kind, 20, seed=5).width for kind in ("few held back", "usual"))
     assert few > 1.5 * many

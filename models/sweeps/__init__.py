@@ -1,0 +1,1 @@
+"""Searching for a better configuration inside the training period: spaces, trials, folds, the choice among trials."""

@@ -1,0 +1,1 @@
+"""How the learners of an experiment are fitted: with the constraints of their columns, to labels or to lives."""
