@@ -1,6 +1,7 @@
 """What the alerts of one version were worth on the shared samples, asset by asset and failure by failure."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,12 +61,13 @@ def alarm_record(predictions: pd.DataFrame, truth: AlarmTruth, assets: "pd.Index
     episodes = matured.episodes
     false = episodes[(episodes["state"] == "fp") & (episodes["opened"] <= matured.matured_until)]
     inside = matured.decisions[matured.decisions["as_of"] <= matured.matured_until]
+    exposure: Any = inside.groupby("asset")["covered"].sum()
     counts = {
         "failures": failures["asset"].value_counts(),
         "missed": failures.loc[~caught, "asset"].value_counts(),
         "warned_h": failures.groupby("asset")["warned_h"].sum(),
         "false": false["asset"].value_counts(),
-        "asset_months": inside.groupby("asset")["covered"].sum() / MONTH,
+        "asset_months": exposure / MONTH,
     }
     by_asset = pd.DataFrame({name: own.reindex(assets).fillna(0.0).astype(np.float64) for name, own in counts.items()})
     cost = by_asset["missed"] * truth.costs.missed_failure + by_asset["false"] * truth.costs.false_alarm
