@@ -57,7 +57,7 @@ def failure_figures(
     score, alert = decided["prediction"].to_numpy(dtype=np.float64), decided["alert"].to_numpy(dtype=np.bool_)
 
     def total(values: npt.NDArray[np.generic]) -> Vector:
-        return np.bincount(code, values.astype(np.float64), len(assets))
+        return _total(code, values.astype(np.float64), len(assets))
 
     counts = {name: record.by_asset[name].to_numpy() for name in record.by_asset}
     months = counts["asset_months"]
@@ -80,11 +80,16 @@ def number_figures(samples: pd.DataFrame, true: Vector, assets: "pd.Index[str]")
     code = assets.get_indexer(pd.Index(samples["asset"]))[known]
     error = samples["prediction"].to_numpy(dtype=np.float64)[known] - true[known]
     count = np.bincount(code, minlength=len(assets)).astype(np.float64)
-    squares = _ratio(np.bincount(code, error**2, len(assets)), count)
+    squares = _ratio(_total(code, error**2, len(assets)), count)
     return {
         "rmse": lambda draws: np.sqrt(squares(draws)),
-        "mae": _ratio(np.bincount(code, np.abs(error), len(assets)), count),
+        "mae": _ratio(_total(code, np.abs(error), len(assets)), count),
     }
+
+
+def _total(code: npt.NDArray[np.intp], values: Vector, n_assets: int) -> Vector:
+    """Add up values by asset, shape (n_assets,)."""
+    return np.bincount(code, values, n_assets).astype(np.float64)
 
 
 def _ratio(above: Vector, below: Vector) -> DrawnFigure:
@@ -92,6 +97,7 @@ def _ratio(above: Vector, below: Vector) -> DrawnFigure:
 
     def drawn(draws: Vector) -> Vector:
         numerator, denominator = draws @ above, draws @ below
-        return np.divide(numerator, denominator, out=np.full(len(draws), np.nan), where=denominator > 0)
+        ratio: Vector = np.divide(numerator, denominator, out=np.full(len(draws), np.nan), where=denominator > 0)
+        return ratio
 
     return drawn

@@ -61,7 +61,7 @@ def read_predictions(workspace: Workspace, name: str, version: int | str) -> Ver
     number = registry.get_alias(name, version) if isinstance(version, str) and not version.isdecimal() else int(version)
     if "state" in frame:
         label = frame["state"].map({LabelState.POSITIVE: 1, LabelState.NEGATIVE: 0}).astype("Int64")
-        frame.insert(frame.columns.get_loc("state") + 1, "label", label)
+        frame.insert(list(frame.columns).index("state") + 1, "label", label)
     return VersionPredictions(name, int(number or 0), frame)
 
 
