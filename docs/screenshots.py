@@ -45,12 +45,13 @@ def main(folder: Path) -> None:
                 if name == "machine":  # with its charts
                     opened.page.set_viewport_size({"width": width, "height": _TALL})
                 file = IMAGES / f"{name}.png"
-                _store(opened.page.screenshot(), file)
+                store(opened.page.screenshot(), file)
                 said = {"image": file.name, "page": path, "bytes": file.stat().st_size}
                 sys.stdout.write(f"{json.dumps(said)}\n")
 
 
-def _store(png: bytes, file: Path) -> None:
+def store(png: bytes, file: Path) -> None:
+    """Store a picture with few colours."""
     picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
     picture.save(file, optimize=True)
     if file.stat().st_size > _MOST_BYTES:

@@ -110,8 +110,12 @@ class Browser:
         *,
         headers: Mapping[str, str] | None = None,
         ready: str = "body",
+        quiet: bool = True,
     ) -> Iterator[OpenedPage]:
-        """Open a page, wait until the network is quiet and `ready`, a selector, is visible; close it afterwards."""
+        """Open a page, wait until the network is quiet and `ready`, a selector, is visible; close it afterwards.
+
+        Not `quiet`: the network never is, as of pages that ask again and again.
+        """
         context = self._chromium.new_context(
             viewport={"width": width, "height": _HEIGHTS.get(width, 900)},
             color_scheme=scheme,
@@ -121,7 +125,7 @@ class Browser:
         try:
             opened = OpenedPage(context.new_page(), scheme)
             _record(opened)
-            opened.page.goto(url, wait_until="networkidle")
+            opened.page.goto(url, wait_until="networkidle" if quiet else "load")
             opened.page.wait_for_selector(ready)
             yield opened
         finally:

@@ -42,8 +42,8 @@ from models.labels.breakdowns import NO_TIME
 from models.labels.condition import PredictedCondition
 
 LIGHTGBM = "lightgbm"
-_TEXT_FILE, _SKOPS_FILE, _DETECTOR_FILE = "model.txt", "model.skops", "detector.json"
-_OWN_FILES = {LIGHTGBM: _TEXT_FILE, SURVIVAL_FOREST: "survival.json", AVERAGE: "average.json"}
+TEXT_FILE, _SKOPS_FILE, _DETECTOR_FILE = "model.txt", "model.skops", "detector.json"
+_OWN_FILES = {LIGHTGBM: TEXT_FILE, SURVIVAL_FOREST: "survival.json", AVERAGE: "average.json"}
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,18 @@ def peak_before(ordered: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> 
     return pd.DataFrame(peaks, columns=["asset", "peak"])
 
 
+def cost_by_threshold(
+    predictions: pd.DataFrame, failures: pd.DataFrame, *, terms: Terms, missed_failure: float, false_alarm: float
+) -> pd.DataFrame:
+    """Count errors and costs at candidate thresholds, in the columns of `ChosenThreshold.curve`; empty if no failure.
+
+    Takes predictions (asset, as_of, probability, state) and known failures (asset, event_time).
+    """
+    ordered = predictions.sort_values(["asset", "as_of"], ignore_index=True)
+    peaks = peak_before(ordered, failures, terms)
+    return _curve(ordered, peaks, terms, missed_failure, false_alarm) if len(peaks) else pd.DataFrame()
+
+
 def _curve(
     ordered: pd.DataFrame, peaks: pd.DataFrame, terms: Terms, missed_failure: float, false_alarm: float
 ) -> pd.DataFrame:

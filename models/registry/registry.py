@@ -18,6 +18,7 @@ from data_contracts.errors import NotFoundError, UsageError, did_you_mean
 from data_contracts.workspace import Workspace
 from models.experiment.training_data import deleted_tables
 from models.refitting.tags import REFIT_OF, refit_of
+from models.registry.metric_names import is_figure
 from models.registry.mlflow_store import is_missing, is_uncreated, local_copy, storage_errors
 from models.registry.revision import Revision
 from models.registry.signatures.version_signature import (
@@ -365,7 +366,8 @@ class Registry:
 
     def metrics(self, name: str, version: int | str) -> dict[str, float]:
         """Return the metrics of a version's evaluation, by number or alias."""
-        return dict(self._client.get_run(str(self._version(name, version).run_id)).data.metrics)
+        metrics = self._client.get_run(str(self._version(name, version).run_id)).data.metrics
+        return {key: value for key, value in metrics.items() if is_figure(key)}
 
     @contextlib.contextmanager
     def run_file(self, name: str, version: int | str, file: str) -> Iterator[Path]:

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 def signature(artifact: "Artifact") -> Any:
-    """Return what MLflow is to know of a model's inputs and outputs."""
+    """Return what MLflow is to know of a model's inputs and outputs.
+
+    Columns of telemetry are optional: a channel may be missing, and then they are missing values.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-    inputs = Schema([ColSpec(DataType.double, column) for column in artifact.columns])
+    needed = set(artifact.recipe.context.columns)
+    inputs = Schema([ColSpec(DataType.double, column, required=column in needed) for column in artifact.columns])
     return ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(np.dtype(np.float64), (-1,))]))
 
 

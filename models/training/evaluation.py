@@ -88,7 +88,7 @@ def evaluate_failures(
         predictions, known.failures, known.work_orders, now=known_until, terms=terms, observation_gaps=gaps
     )
     rates = error_rates(matured)
-    failures = _failures_to_announce(predictions, known, terms, known_until)
+    failures = failures_to_announce(predictions, known, terms, known_until)
     plant, leads = _plant_figures(predictions, failures, rates, terms, costs)
     happened = known_failures(known.failures, known_until, terms.breakdown)
     missed, false = costs.missed_failure, costs.false_alarm
@@ -169,19 +169,25 @@ def evaluate_condition(predictions: pd.DataFrame, *, score_at: str, training_mea
 
 
 def lead_times(predictions: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> Vector:
-    """Measure how many hours before each failure its first timely alert came; failures without one are left out.
+    """Measure how many hours before each failure its first timely alert came; failures without one are left out."""
+    hours = hours_of_warning(predictions, failures, terms)
+    return hours[~np.isnan(hours)]
+
+
+def hours_of_warning(predictions: pd.DataFrame, failures: pd.DataFrame, terms: Terms) -> Vector:
+    """Measure how many hours before each failure its first timely alert came; NaN for one without.
 
     An alert is timely with its cut-off in [failure - lead - horizon, failure - lead).
     """
     alerts = predictions[predictions["alert"].astype(bool)].sort_values("as_of")
     times = {asset: own.reset_index(drop=True) for asset, own in alerts.groupby("asset")["as_of"]}
-    hours = []
-    for asset, event in failures[["asset", "event_time"]].itertuples(index=False):
+    hours = np.full(len(failures), np.nan)
+    for number, (asset, event) in enumerate(failures[["asset", "event_time"]].itertuples(index=False)):
         own = times.get(asset)
         first = 0 if own is None else int(own.searchsorted(event - terms.claim))
         if own is not None and first < len(own) and own[first] < event - terms.lead:
-            hours.append((event - own[first]) / pd.Timedelta(hours=1))
-    return np.asarray(hours, dtype=np.float64)
+            hours[number] = (event - own[first]) / pd.Timedelta(hours=1)
+    return hours
 
 
 def _plant_figures(
@@ -205,7 +211,7 @@ def _plant_figures(
     return figures | named, leads
 
 
-def _failures_to_announce(
+def failures_to_announce(
     predictions: pd.DataFrame, known: History, terms: Terms, known_until: pd.Timestamp
 ) -> pd.DataFrame:
     """Return the failures whose whole time to be announced lies within the test, with their final states.

@@ -38,6 +38,7 @@ from models.labels.labels import LabelState
 from models.outcomes.outcomes import known_failures
 from models.training.column_selection import choose_columns, drop_uninformative, learn_recipe
 from models.training.columns.budget_curve import BudgetPoint
+from models.training.curves.learning_curves import CurveOfLastFold, LearningCurve
 from models.training.horizon_training import fit_hazards, out_of_fold_probabilities
 from models.training.learners.fit_learner import check_learner, fit_learner
 from models.training.learners.survival_training import survival_out_of_fold
@@ -69,6 +70,7 @@ class Fitted:
     train: pd.DataFrame  # features, a row for each training sample
     test: pd.DataFrame  # features, a row for each test sample
     columns_reason: str | None = None  # how the columns were chosen; None where all stay
+    learning_curve: LearningCurve | None = None  # of the last fold; None for other learners than a booster
     budget_curve: tuple[BudgetPoint, ...] = ()  # what other budgets of time would give
 
 
@@ -111,17 +113,26 @@ def fit_model(
     next(step)
     by_fold = (learned_matrix(samples, features, columns) for columns in choice.by_fold)
     x_of_fold: Iterable[Matrix] = by_fold if choice.by_fold else repeat(x)
-    columns_of_fold = choice.by_fold or repeat(recipe.output)
-    chosen, calibrations = _choose_threshold(experiment, history, samples, x_of_fold, columns_of_fold)
+    columns_of_fold, curves = choice.by_fold or repeat(recipe.output), CurveOfLastFold()
+    chosen, calibrations = _choose_threshold(experiment, history, samples, x_of_fold, columns_of_fold, curves)
     next(step)
     model = fit_estimator(experiment, x, samples, recipe.output)
     artifact = _artifact(experiment, history, recipe, model, contract, chosen, calibrations, ranges)
-    intervals = _intervals(experiment, history, artifact, samples, x_of_fold, columns_of_fold)
+    intervals = _intervals(experiment, history, artifact, samples, x_of_fold, columns_of_fold, curves)
     artifact = replace(artifact, intervals=intervals)
     artifact = replace(artifact, modes=fit_modes(experiment, history, samples, x))
     importances = estimators.importances(model, (*artifact.columns, *interval_columns(artifact.horizons)))
     test = features.iloc[len(samples.train) :].iloc[: len(samples.test)]
-    return Fitted(artifact, chosen, importances, train_features, test, choice.reason, choice.curve)
+    return Fitted(
+        artifact,
+        chosen,
+        importances,
+        train_features,
+        test,
+        columns_reason=choice.reason,
+        learning_curve=curves.curve,
+        budget_curve=choice.curve,
+    )
 
 
 def _fit_anomaly(
@@ -229,6 +240,7 @@ def _choose_threshold(
     samples: Samples,
     x_of_fold: Iterable[Matrix],
     columns_of_fold: Iterable[Sequence[str]],
+    curves: CurveOfLastFold,
 ) -> tuple[ChosenThreshold | None, tuple[Calibration | None, ...]]:
     """Choose threshold and calibration from out-of-fold predictions of the training samples."""
     known_until = samples.train["as_of"].max() + experiment.purge
@@ -238,7 +250,7 @@ def _choose_threshold(
     if experiment.target == "remaining_life":
         return ChosenThreshold(terms.claim / pd.Timedelta(hours=1), pd.DataFrame(), "lead and horizon together"), ()
     predictions, calibrations = _predict_out_of_fold(
-        experiment, samples, x_of_fold, columns_of_fold, terms.reporting_delay
+        experiment, samples, x_of_fold, columns_of_fold, terms.reporting_delay, curves
     )
     failures = known_failures(outcome_history(experiment, history).failures, known_until, terms.breakdown)
     prices = {"missed_failure": experiment.costs.missed_failure, "false_alarm": experiment.costs.false_alarm}
@@ -255,6 +267,7 @@ def _predict_out_of_fold(
     x_of_fold: Iterable[Matrix],
     columns_of_fold: Iterable[Sequence[str]],
     delay: pd.Timedelta,
+    curves: CurveOfLastFold,
 ) -> tuple[pd.DataFrame, tuple[Calibration | None, ...]]:
     """Predict the probability that decides alerts out of fold, calibrated if the experiment says so."""
     label = experiment.label
@@ -272,7 +285,7 @@ def _predict_out_of_fold(
         decisive = probabilities[: len(samples.train), column]
         predictions = samples.train[["asset", "as_of", "state"]].assign(probability=decisive)
         return predictions[predictions["probability"].notna()].reset_index(drop=True), calibrations
-    predictions = predict_out_of_fold(experiment, samples.train, x_of_fold, samples.target, columns_of_fold)
+    predictions = predict_out_of_fold(experiment, samples.train, x_of_fold, samples.target, columns_of_fold, curves)
     if experiment.estimator.calibration == "none":
         return predictions, ()
     truth = np.asarray(predictions["state"] == LabelState.POSITIVE, dtype=np.float64)
@@ -333,6 +346,7 @@ def _intervals(
     samples: Samples,
     x_of_fold: Iterable[Matrix],
     columns_of_fold: Iterable[Sequence[str]],
+    curves: CurveOfLastFold,
 ) -> IntervalTable | None:
     """Fit the intervals of predicted numbers, given the features of `Samples.learned` that each fold goes by.
 
@@ -349,6 +363,7 @@ def _intervals(
         if x.shape[1] and rows.any():
             model = fit_learner(experiment, x[rows], y[rows], columns, samples.learned[rows], single=True)
             predicted[predict] = estimators.predict(model, x[predict])
+            curves.record(model, (x[rows], y[rows]), (x[predict], y[predict]))
     if np.isnan(predicted).any():
         return None
     followed = np.concatenate([samples.target, samples.censored["followed_h"].to_numpy(dtype=np.float64)])

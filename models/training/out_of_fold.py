@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from models.estimators import estimators
 from models.estimators.calibration import Calibration
 from models.experiment.experiment import Experiment
+from models.training.curves.learning_curves import CurveOfLastFold
 from models.training.learners.fit_learner import fit_learner
 from models.training.learners.validation_folds import folds
 from models.training.splits import asset_folds
@@ -27,13 +28,15 @@ def predict_out_of_fold(
     x_of_fold: Iterable[Vector],
     y: Vector,
     columns_of_fold: Iterable[Sequence[str]] = repeat(()),
+    curves: CurveOfLastFold | None = None,
 ) -> pd.DataFrame:
     """Predict the share of the training samples that is set apart for validation.
 
     Split by time, each fold learns from everything before it, less the purge; split by asset, from all other assets.
     Takes the samples (asset, as_of, state), targets (n_train,), and for each fold the features that it learns from and
     predicts by (n_train, n_features of the fold), none where it cannot, with their names. The result has asset, as_of,
-    state and probability, and is empty when no fold had failures to learn from.
+    state and probability, and is empty when no fold had failures to learn from; `curves` takes the learning
+    curves.
     """
     predicted = np.full(len(train), np.nan)
     # The features come second, as they may be the same for ever.
@@ -42,6 +45,8 @@ def predict_out_of_fold(
         if x.shape[1] and predict.any() and np.unique(y[learn]).size == 2:
             model = fit_learner(experiment, x[learn], y[learn], columns, train[learn])
             predicted[predict] = estimators.predict(model, x[predict])
+            if curves is not None:
+                curves.record(model, (x[learn], y[learn]), (x[predict], y[predict]))
     samples = train[["asset", "as_of", "state"]].assign(probability=predicted)
     return samples[samples["probability"].notna()].reset_index(drop=True)
 

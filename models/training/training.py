@@ -1,6 +1,7 @@
 """Training: turns an experiment and a history into an evaluated model."""
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -21,11 +22,13 @@ from models.experiment.experiment import Experiment
 from models.labels.labels import LabelState
 from models.training.columns.budget_curve import BudgetPoint
 from models.training.cross_validation import plant_assets, predict_across
+from models.training.curves.learning_curves import LearningCurve
 from models.training.evaluation import Evaluation
 from models.training.fitting import fit_model, predict_test
 from models.training.holdout_evaluation import evaluate, evaluate_plants, true_numbers
 from models.training.samples import draw_samples
 
+_EXPLAINED = 400
 _STEPS = ("samples", "features", "selection", "validation", "fit", "evaluation")
 
 
@@ -74,6 +77,12 @@ class Trained:
         What other budgets of time would give; empty without ``features.budget``.
     tags
         What its version is tagged with besides.
+    learning_curve
+        The loss as trees were added, of the last fold; None for other learners than a single booster.
+    explained
+        Features of some test samples, to show how the model depends on them; empty without any.
+    seconds
+        How long the training took.
     """
 
     experiment: Experiment
@@ -95,6 +104,9 @@ class Trained:
     columns_reason: str | None = None
     budget_curve: tuple[BudgetPoint, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    learning_curve: LearningCurve | None = None
+    explained: pd.DataFrame = field(default_factory=pd.DataFrame)
+    seconds: float = float("nan")
 
     @property
     def predictions_digest(self) -> str:
@@ -169,6 +181,7 @@ def train(
     UsageError
         If the experiment does not fit the history.
     """
+    begun = time.monotonic()
     known_until = latest_known_time(history) if known_until is None else known_until
     history = history.as_of(known_until)
     contract = history.contract if contract is None else contract
@@ -204,7 +217,15 @@ def train(
         by_plant=by_plant,
         columns_reason=fitted.columns_reason,
         budget_curve=fitted.budget_curve,
+        learning_curve=fitted.learning_curve,
+        explained=_thinned(fitted.test if crossed is None else fitted.train),
+        seconds=time.monotonic() - begun,
     )
+
+
+def _thinned(features: pd.DataFrame) -> pd.DataFrame:
+    """Keep some rows of features, evenly."""
+    return features.iloc[:: -(-len(features) // _EXPLAINED) or 1]
 
 
 def latest_known_time(history: History) -> pd.Timestamp:
@@ -225,7 +246,7 @@ def predictions_digest(predictions: pd.DataFrame) -> str:
     """Return the SHA-256 of predictions (asset, as_of, prediction), bit for bit, whatever the order of their rows."""
     ordered = predictions.sort_values(["asset", "as_of"])
     keys = "\n".join(
-        f"{asset} {time.isoformat()}" for asset, time in zip(ordered["asset"], ordered["as_of"], strict=True)
+        f"{asset} {as_of.isoformat()}" for asset, as_of in zip(ordered["asset"], ordered["as_of"], strict=True)
     )
     return hashlib.sha256(keys.encode() + ordered["prediction"].to_numpy(dtype="<f8").tobytes()).hexdigest()
 

@@ -94,6 +94,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipelines.commands.models.training:reproduce",
         "Train a registered version again and compare the predictions.",
     ),
+    "compare": (
+        "pipelines.commands.models.comparisons:compare",
+        "Compare registered versions on the test samples they share.",
+    ),
+    "predictions": (
+        "pipelines.commands.models.comparisons:predictions",
+        "Show or export the test predictions of a version with their labels.",
+    ),
     "models.list": (
         "pipelines.commands.models.versions:listed",
         "List registered versions, their metrics and aliases.",

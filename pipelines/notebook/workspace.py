@@ -11,12 +11,15 @@ import pandas as pd
 from data_contracts import workspace as stores
 from data_contracts.records.outcome_records import outcome_rows
 from data_contracts.records.records import open_records
+from models.comparisons.comparison import VersionComparison
 from models.experiment.experiment import Experiment
 from models.outcomes.outcome_ledger import latest_outcomes
 from models.registry.registry import CHAMPION, Registry
 from pipelines.cli.arguments import model_name
 from pipelines.cli.options import WORKSPACE, Options
 from pipelines.commands import data, fleet, imports
+from pipelines.comparisons.compare import compare_registered, parse_version
+from pipelines.comparisons.predictions_file import read_predictions
 from pipelines.importers.batch import ImportResult
 from pipelines.jobs.data_report import ImportedData, stored_types
 from pipelines.jobs.ingest import IngestedFiles
@@ -556,6 +559,64 @@ class Workspace:
         """
         registry, found = Registry(self._stores), model_name(self._stores, name)
         return Model(self._stores, registry.load(found, CHAMPION))
+
+    def compare(
+        self, versions: Sequence[int | str], *, model: str | None = None, html: PathLike | None = None
+    ) -> VersionComparison:
+        """Compare registered versions on the test samples they share, as `forewarn compare` does.
+
+        Parameters
+        ----------
+        versions
+            Two or more: numbers or aliases, or ``"NAME:VERSION"`` for versions of different models. The others are
+            compared with the first.
+        model
+            The name of the model of versions without one; not needed while the workspace has only one.
+        html
+            Write the comparison with charts to this page too.
+
+        Returns
+        -------
+        VersionComparison
+            Figures, paired differences with their intervals, and what was configured differently.
+
+        Raises
+        ------
+        ModelError
+            If they share no test sample.
+        UsageError
+            If they predict different things, or are fewer than two.
+        """
+        parsed = [parse_version(str(each), model) for each in versions]
+        default = model_name(self._stores, model) if any(name is None for name, _ in parsed) else ""
+        named = [(name or default, version) for name, version in parsed]
+        return compare_registered(self._stores, named, html=optional_path(html)).comparison
+
+    def predictions(self, version: int | str, *, model: str | None = None) -> pd.DataFrame:
+        """Read the test predictions of a version with their labels, as `forewarn predictions` does.
+
+        Parameters
+        ----------
+        version
+            Its number or alias, or ``"NAME:VERSION"``.
+        model
+            The model's name; not needed while the workspace has only one.
+
+        Returns
+        -------
+        DataFrame
+            ``asset``, ``as_of``, ``prediction``, ``alert`` and the truth: ``state`` and ``label`` (1, 0, or missing),
+            ``remaining_life_h`` or ``condition``.
+
+        Raises
+        ------
+        ModelError
+            If it was not tested, or its predictions are not those that were registered.
+        NotFoundError
+            If there is no such version.
+        """
+        name, number = parse_version(str(version), model)
+        return read_predictions(self._stores, name or model_name(self._stores, None), number).frame
 
     @property
     def _options(self) -> Options:

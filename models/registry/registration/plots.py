@@ -14,6 +14,8 @@ from models.assessment.reliability import ReliabilityBin
 from models.assessment.thresholds import ChosenThreshold
 from models.conformal.coverage import HIGH, LOW, StageCoverage
 from models.labels.labels import LabelState
+from models.registry.registration.explanation_plots import draw_explanations, wrapped
+from models.training.curves.learning_curves import LearningCurve
 from models.training.training import Evaluated, Trained, coverage_of_stages, reliability_of_test
 
 Draw = Callable[[Any], None]
@@ -31,8 +33,9 @@ def draw_plots(trained: Evaluated, folder: Path) -> tuple[Path, ...]:
         # Figure without pyplot: no global state, and no display is needed.
         figure = draw_plot(Figure(figsize=_SIZE), name, draw)
         files.append(folder / f"{name}.png")
-        figure.savefig(files[-1], dpi=100)
-    return tuple(files)
+        # Names of columns are of any length, and none may be cut.
+        figure.savefig(files[-1], dpi=100, bbox_inches="tight" if name == "importances" else None)
+    return (*files, *(draw_explanations(trained, folder) if isinstance(trained, Trained) else ()))
 
 
 def plots(trained: Evaluated) -> dict[str, Draw]:
@@ -40,12 +43,14 @@ def plots(trained: Evaluated) -> dict[str, Draw]:
 
     For failures: precision-recall, calibration, lead times and threshold. For remaining life: predicted against true,
     error over life, and intervals over life. For a condition: predicted against measured. For both, how often intervals
-    hold at each stage. Importances where the learner provides them; after a training, what other budgets of time would
-    give.
+    hold at each stage. Importances where the learner provides them; after a training, the learning curve of
+    a booster, and what other budgets of time would give.
     """
     drawn = _PLOTS[trained.artifact.target](trained)
     if len(trained.importances):
         drawn["importances"] = lambda axes: _importances(axes, trained.importances)
+    if isinstance(trained, Trained) and (curve := trained.learning_curve) is not None:
+        drawn["learning_curve"] = lambda axes: _learning_curve(axes, curve)
     if isinstance(trained, Trained) and trained.budget_curve:
         drawn["budget"] = lambda axes: _budget(axes, trained)
     return drawn
@@ -189,10 +194,16 @@ def draw_threshold(axes: Any, chosen: ChosenThreshold) -> None:
     axes.set(xlabel="threshold", ylabel="cost on validation samples", xscale="log", title="Cost by threshold")
 
 
+def _learning_curve(axes: Any, curve: LearningCurve) -> None:
+    axes.plot(curve.trees, curve.train, label="training samples")
+    axes.plot(curve.trees, curve.validation, label="validation samples")
+    axes.legend()
+    axes.set(xlabel="trees", ylabel=curve.loss, title="Loss as trees were added, last fold")
+
+
 def _importances(axes: Any, importances: "pd.Series[float]") -> None:
     shown = importances.head(_SHOWN_COLUMNS)[::-1]
-    # Column names may hold $ and _, which matplotlib would take for mathematics.
-    axes.barh([name.replace("$", r"\$")[-48:] for name in shown.index], shown.to_numpy())
+    axes.barh([wrapped(name) for name in shown.index], shown.to_numpy())
     axes.tick_params(axis="y", labelsize=6)
     axes.set(xlabel="share", title="Importances")
 

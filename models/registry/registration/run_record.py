@@ -9,7 +9,6 @@ from pathlib import Path
 from models.artifact.golden_inputs import FILE as GOLDEN_FILE
 from models.failure_modes.mode_figures import ModeFigures
 from models.outcomes.reference_tags import reference_tags
-from models.registry.registration.model_card import model_card
 from models.registry.registration.plots import draw_plots
 from models.registry.revision import Revision
 from models.training.training import Trained
@@ -87,11 +86,11 @@ def mode_metrics(figures: ModeFigures | None) -> dict[str, float]:
     return _by_name("modes", named)
 
 
-def write_run_files(trained: Trained, tags: dict[str, str], folder: Path) -> Path:
+def write_run_files(trained: Trained, card: str, folder: Path) -> Path:
     """Write what a run keeps into a new folder: test predictions, model card, plots, recipe, golden inputs."""
     folder.mkdir(parents=True)
     trained.evaluation.predictions.to_parquet(folder / PREDICTIONS_FILE, index=False)
-    (folder / CARD_FILE).write_text(model_card(trained, tags), encoding="utf-8")
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
     (folder / "recipe.json").write_text(trained.artifact.recipe.to_json(), encoding="utf-8")
     if trained.golden is not None:
         trained.golden.save(folder / GOLDEN_FILE)

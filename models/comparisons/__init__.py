@@ -1,0 +1,1 @@
+"""Registered versions side by side on the test samples they share."""

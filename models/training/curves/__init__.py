@@ -1,0 +1,1 @@
+"""The loss of a learner as it learned."""
