@@ -53,13 +53,13 @@ def value(
 
     workspace = options.open()
     zone = time_zone or os.environ.get("FOREWARN_SERVE_TIME_ZONE") or "UTC"
-    period = [None if text is None else parse_timestamp(text) for text in (since, until)]
+    begins, ends = (None if text is None else parse_timestamp(text) for text in (since, until))
     return measure_value(
         workspace,
         answering_model(workspace, model),
         now=time_or_now(now),
         settings=settings_of(workspace),
-        scope=Scope(plant, *period, zone),
+        scope=Scope(plant, begins, ends, zone),
         csv=csv,
         html=html,
     )

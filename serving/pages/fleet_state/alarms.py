@@ -74,9 +74,10 @@ def closings_at(worker: "WorkerContext", shown: ShownTime) -> Closings:
 
 @lru_cache(maxsize=4)
 def _closings(stored: StoredTables, _versions: tuple[int | None, ...], known_by: pd.Timestamp | None) -> Closings:
-    frames = [stored.table(name).frame for name in ("failures", "work_orders", "assets")]
-    latest = max((frame["known_time"].max() for frame in frames if len(frame)), default=None)
-    return closings_known(*frames, known_by or latest or pd.Timestamp(0, tz="UTC"))
+    failures, orders, records = (stored.table(name).frame for name in ("failures", "work_orders", "assets"))
+    known = (frame["known_time"].max() for frame in (failures, orders, records) if len(frame))
+    latest = max(known, default=pd.Timestamp(0, tz="UTC"))
+    return closings_known(failures, orders, records, known_by or latest)
 
 
 def _terms(
