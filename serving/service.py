@@ -10,8 +10,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from data_contracts.records.access.access_records import PageAction
-from data_contracts.records.access.page_actions import add_action
 from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.records.tokens import Token, find_token
 from data_contracts.tracing.export import start_tracing, stop_tracing
@@ -20,6 +18,7 @@ from features.names import parse_duration
 from serving.deployment.bundled_model import open_endpoint_workspace
 from serving.deployment.worker_status import open_worker_load
 from serving.http import idempotency, metrics, request_context, request_log
+from serving.http.callers.action_log import ActionLog
 from serving.http.callers.authentication import Authenticator, tokens_needed
 from serving.http.callers.sessions import Sessions
 from serving.http.callers.sign_in import SignIn
@@ -95,10 +94,6 @@ def _worker_load() -> WorkerLoad:
 
 def _find_token(secret: str, at: "pd.Timestamp") -> Token | None:
     return find_token(_records().engine(), secret, at=at)
-
-
-def _record_action(action: PageAction) -> None:
-    add_action(_records().engine(), action)
 
 
 def _started_by() -> int | None:
@@ -191,5 +186,5 @@ Forewarn.add_asgi_middleware(
     load=_worker_load,
     sessions=_SESSIONS,
     error_page=error_page,
-    record=_record_action,
+    actions=ActionLog(_records),
 )

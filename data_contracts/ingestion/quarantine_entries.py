@@ -1,7 +1,8 @@
 """The entries of the quarantine table: one for each refused row, and one for each repaired row."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
@@ -24,6 +25,10 @@ _TEXT_COLUMNS = (
     *("reasons", "row", "units", "asset"),
 )
 _TIMES = ("event_time", "known_time")
+_SHOWN = ("entry", "contract", "reasons", "row", "known_time")
+_COUNTED = ("contract", "reasons", "rows", "last")
+_COUNTS = "contract, reasons, count(*) AS rows, max(known_time) AS last"
+_BATCHES = f"SELECT DISTINCT action, \"table\", batch_id, replay_id FROM t WHERE action <> '{HELD}'"  # noqa: S608 - ours
 
 
 def subjects(texts: Sequence[str], refused_at: pd.Timestamp, *, whole_batch: bool) -> pd.DataFrame:
@@ -59,6 +64,47 @@ def entries_of_batch(workspace: Workspace, table: str, batch_id: str, action: st
             return pd.DataFrame({"row": pd.Series(dtype="str"), "known_time": pd.Series(dtype="datetime64[us, UTC]")})
         own = f'"table" = {text(table)} AND batch_id = {text(batch_id)} AND action = {text(action)}'
         return to_pandas(query(delta, f"SELECT row, known_time FROM t WHERE {own}"))  # noqa: S608
+
+
+@dataclass(frozen=True)
+class HeldPage:
+    """Rows in quarantine as a page shows them, and how many there are of each kind."""
+
+    counts: pd.DataFrame  # contract, reasons (a JSON list), rows and last (known time)
+    rows: pd.DataFrame  # entry, contract, reasons, row and known_time, the latest first
+
+
+def held_page(workspace: Workspace, contract: str | None, *, limit: int, offset: int = 0) -> HeldPage:
+    """Count the rows in quarantine in the table itself, and read only those of a page, of one contract or all."""
+    with storage(workspace, TABLE):
+        delta = open_to_read(workspace, TABLE)
+        if delta is None:
+            return HeldPage(*(pd.DataFrame({name: [] for name in names}) for names in (_COUNTED, _SHOWN)))
+        batches = to_pandas(query(delta, _BATCHES))
+        held = _held_condition(workspace, batches)
+        counted = query(delta, f"SELECT {_COUNTS} FROM t WHERE {held} GROUP BY contract, reasons")  # noqa: S608 - ours
+        own = held if contract is None else f"{held} AND contract = {text(contract)}"
+        page = f"ORDER BY known_time DESC, entry DESC LIMIT {limit:d} OFFSET {offset:d}"
+        rows = to_pandas(query(delta, f"SELECT {', '.join(_SHOWN)} FROM t WHERE {own} {page}"))  # noqa: S608 - ours
+    return HeldPage(to_pandas(counted), rows.sort_values(["known_time", "entry"], ascending=False, ignore_index=True))
+
+
+def _held_condition(workspace: Workspace, batches: pd.DataFrame) -> str:
+    """Return the condition of entries that nothing has released: neither a replay nor their batch is in its table."""
+    released = ["action = " + text(REPAIRED)]
+    for action, column in ((REPAIRED, "replay_id"), (REFUSED, "batch_id")):
+        own = batches[(batches["action"] == action) & batches[column].notna()]
+        for table, rows in own.groupby("table"):
+            stored = [batch for batch in rows[column].unique() if tables.has_batch(workspace, str(table), batch)]
+            if not stored:
+                continue
+            chosen = f'action = {text(action)} AND "table" = {text(str(table))} AND {column} IN ({_listed(stored)})'
+            released.append(f"entry IN (SELECT entry FROM t WHERE {chosen})")  # noqa: S608 - quoted
+    return " AND ".join(f"NOT ({each})" for each in released)
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(text(value) for value in values)
 
 
 def store_entries(

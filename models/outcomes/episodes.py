@@ -56,21 +56,44 @@ class Terms:
 
 
 def episode_starts(
-    asset: npt.NDArray[np.int64], as_of: npt.NDArray[np.datetime64], terms: Terms
+    asset: npt.NDArray[np.int64],
+    as_of: npt.NDArray[np.datetime64],
+    terms: Terms,
+    begun: npt.NDArray[np.datetime64] | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Mark the alerts that open an episode, given asset codes and UTC times of shape (n_alerts,), sorted by both.
 
     One opens after a silence longer than the gap, and again each time an alarm outlasts the claim of its alerts: if an
     alarm counted once however long it lasted, one that never ends would score best. A mark depends on the asset's
-    earlier alerts only, so later alerts never split an episode differently.
+    earlier alerts only, so later alerts never split an episode differently. `begun` is as `run_begins` takes it.
     """
     if not len(asset):
         return np.zeros(0, dtype=np.bool_)
-    first = np.ones(1, dtype=np.bool_)
-    begins = np.concatenate([first, (np.diff(asset) != 0) | (np.diff(as_of) > terms.gap.to_numpy())])
-    began = as_of[np.flatnonzero(begins)[np.cumsum(begins) - 1]]
+    began = run_begins(asset, as_of, terms.gap, begun)
     claims = (as_of - began) // terms.claim.to_numpy()
-    return np.asarray(begins | np.concatenate([first, np.diff(claims) != 0]), dtype=np.bool_)
+    changed = (np.diff(asset) != 0) | (np.diff(began) != np.timedelta64(0)) | (np.diff(claims) != 0)
+    return np.concatenate([np.ones(1, dtype=np.bool_), changed])
+
+
+def run_begins(
+    asset: npt.NDArray[np.int64],
+    as_of: npt.NDArray[np.datetime64],
+    gap: pd.Timedelta,
+    begun: npt.NDArray[np.datetime64] | None = None,
+) -> npt.NDArray[np.datetime64]:
+    """Return when the alerts began that each alert follows without a silence longer than the gap, (n_alerts,).
+
+    `begun` of shape (n_assets,) says when those began that an asset's first alert follows, where earlier alerts of it
+    are not given; NaT where they are.
+    """
+    begins = np.ones(len(asset), dtype=np.bool_)
+    begins[1:] = (np.diff(asset) != 0) | (np.diff(as_of) > gap.to_numpy())
+    runs, owners = as_of[begins], asset[begins]
+    if begun is not None:
+        firsts = np.flatnonzero(np.diff(owners, prepend=-1) != 0)
+        earlier = begun[owners[firsts]]
+        runs[firsts] = np.where(np.isnat(earlier), runs[firsts], earlier)
+    return np.asarray(runs[np.cumsum(begins) - 1])
 
 
 def number_alerts(decisions: pd.DataFrame, terms: Terms) -> pd.DataFrame:

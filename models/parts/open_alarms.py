@@ -1,4 +1,4 @@
-"""Open alarms: the assets whose newest prediction is an alert, and how probable their failure is by when."""
+"""Open alarms as demand for parts: how probable the failures are that they announce, and by when."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_contracts.records.asset_records import answers_of, newest_predictions
-from data_contracts.records.records import predictions
+from data_contracts.records.asset_records import answers_of
+from data_contracts.records.overview.fleet_predictions import answering_models
+from models.alarms import Alarm, Closings, open_alarms
 from models.failure_modes.mode_labels import OTHER
 from models.parts.watching import WatchingModel
 from models.planning.worklist_costs import Risk, survival
 
 _HOUR = pd.Timedelta(hours=1)
-_STEP = pd.Timedelta(1, "us")
 
 
 @dataclass(frozen=True)
 class OpenAlarm:
-    """An asset with an alarm, and its failure by the end of what the alarm claims."""
+    """An asset with an alarm that is open, and its failure by the end of what the alarm claims."""
 
     asset: str
     as_of: pd.Timestamp  # the prediction's cut-off
@@ -69,47 +69,26 @@ class Watched:
     latest: pd.Timestamp | None  # the cut-off of these
 
 
-def watched_now(
-    records: Any, model: WatchingModel, as_of: pd.Timestamp, renewed: Mapping[str, pd.Timestamp]
-) -> Watched:
-    """Return the alarms of a model that were open at a time: of predictions made by then that still claim something.
-
-    An asset that failed or was repaired since its prediction has none.
-    """
-    newest = _newest(records, model, as_of)
-    latest = None if newest.empty else pd.Timestamp(newest["as_of"].max())
-    foresight = pd.Timedelta(0) if latest is None else max(pd.Timedelta(0), latest + model.claim - as_of)
-    alerts = newest[newest["alert"].astype(bool) & newest["probability"].notna()]
-    open_since = [asset not in renewed or renewed[asset] < at for asset, at in zip(*_keys(alerts), strict=True)]
-    alerts = alerts[np.array(open_since, dtype=bool)]
-    answers = answers_of(records, alerts["prediction_id"].tolist())
-    alarms = [_alarm(row, answers.get(row["prediction_id"], "{}")) for row in alerts.to_dict("records")]
-    return Watched(model, tuple(sorted(alarms, key=lambda alarm: alarm.asset)), foresight, latest)
+def watched_now(records: Any, model: WatchingModel, as_of: pd.Timestamp, closings: Closings) -> Watched:
+    """Return the alarms of a model that were open at a time, and up to when its predictions look ahead."""
+    answering = [each for each in answering_models(records, until=as_of, made_by=as_of) if each.name == model.name]
+    latest = next((each.as_of for each in answering if each.as_of > as_of - model.claim), None)
+    foresight = pd.Timedelta(0) if latest is None else latest + model.claim - as_of
+    gaps = {model.name: model.gap}
+    alarms = open_alarms(records, answering, closings, at=as_of, made_by=as_of, gaps=gaps)
+    alarms = [alarm for alarm in alarms if alarm.probability is not None]
+    answers = answers_of(records, [alarm.newest_id for alarm in alarms])
+    found = tuple(_alarm(alarm, answers.get(alarm.newest_id, "{}")) for alarm in alarms)
+    return Watched(model, found, foresight, latest)
 
 
-def _newest(records: Any, model: WatchingModel, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Read each asset's newest prediction that had been made by a time and still claims something then."""
-    name, version, since = model.name, model.version, as_of - model.claim
-    newest = newest_predictions(records, model_name=name, model_version=version, since=since + _STEP, until=as_of)
-    made = newest["made_at"] <= as_of
-    if made.all():
-        return newest
-    # Of a time in the past: some predictions for it were made later.
-    earlier = predictions(records, model_name=name, model_version=version, since=since, until=as_of)
-    earlier = earlier[(earlier["made_at"] <= as_of) & earlier["asset"].isin(newest.loc[~made, "asset"])]
-    return pd.concat([newest[made], earlier.drop_duplicates("asset", keep="last")], ignore_index=True)
-
-
-def _keys(alerts: pd.DataFrame) -> tuple[list[str], list[pd.Timestamp]]:
-    return alerts["asset"].tolist(), alerts["as_of"].tolist()
-
-
-def _alarm(row: Mapping[Any, Any], answer: str) -> OpenAlarm:
+def _alarm(alarm: Alarm, answer: str) -> OpenAlarm:
     content = json.loads(answer)
-    horizons = content.get("horizons") or [{"hours": row["horizon_s"] / 3600.0, "probability": row["probability"]}]
+    horizons = content.get("horizons") or [
+        {"hours": (alarm.closes - alarm.opens) / _HOUR, "probability": alarm.probability}
+    ]
     hours, probabilities = (tuple(each[name] for each in horizons) for name in ("hours", "probability"))
-    since = row["as_of"] + pd.Timedelta(seconds=row["lead_s"])
     by_mode = {each["mode"]: each["probability"] for each in content.get("modes") or ()}
     total = sum(by_mode.values())
     modes = {mode: probability / total for mode, probability in by_mode.items()} if total else {}
-    return OpenAlarm(row["asset"], row["as_of"], Risk(since, hours, probabilities), modes)
+    return OpenAlarm(alarm.asset, alarm.last_alert, Risk(alarm.opens, hours, probabilities), modes)

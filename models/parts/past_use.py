@@ -76,12 +76,3 @@ def weekly_counts(times: "pd.Series[pd.Timestamp]", *, since: pd.Timestamp | Non
     weeks = max(1, round((as_of - since) / WEEK))
     ago = ((as_of - times) // WEEK).to_numpy(dtype=np.int64)
     return np.bincount(ago[(ago >= 0) & (ago < weeks)], minlength=weeks)[::-1].astype(np.float64)
-
-
-def last_renewals(failures: pd.DataFrame, work_orders: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, pd.Timestamp]:
-    """Return when assets last failed or were repaired, as known at a time: earlier predictions no longer hold."""
-    failed = known_rows(failures, "failure_id", as_of)
-    orders = known_rows(work_orders, "work_order_id", as_of)
-    orders = orders[orders["kind"].eq("corrective") | orders["finding"].eq(_CONFIRMED).fillna(False)]
-    both = pd.concat([failed[["asset", "event_time"]], orders[["asset", "event_time"]]])
-    return dict(both[both["event_time"] <= as_of].groupby("asset")["event_time"].max())

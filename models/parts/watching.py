@@ -9,11 +9,13 @@ import pandas as pd
 
 from data_contracts.records.asset_records import alert_probabilities, predicted_alerts
 from data_contracts.records.records import promotions
+from models.artifact.announcement import USUAL_GAP
 from models.experiment.experiment import Experiment
 from models.outcomes.reference_tags import read_reference
 from models.parts.alarm_warning import AlarmWarning, assumed_warning, kept_share, measured_warning, share
 from models.registry.ledger import champion_stack
 from models.registry.registry import Registry
+from models.registry.version_files import trained_terms
 
 _MEASURED_OVER = pd.Timedelta(days=365)
 _REPORTED_WITHIN = pd.Timedelta(days=2)
@@ -28,6 +30,7 @@ class WatchingModel:
     asset_type: str
     plant: str | None  # that it watches alone; None for all
     warning: AlarmWarning
+    gap: pd.Timedelta = USUAL_GAP  # alerts no further apart are one alarm
 
     @property
     def claim(self) -> pd.Timedelta:
@@ -72,7 +75,9 @@ def _model(
     known = as_of - claim - _REPORTED_WITHIN
     given = alert_probabilities(records, model_name=name, model_version=version, since=since, until=known)
     warning = replace(warning, kept=kept_share(given[given["made_at"] <= as_of], own, claim))
-    return WatchingModel(name, version, experiment.data.asset_type, experiment.data.plant, warning)
+    gap = trained_terms(tags).alarm_gap
+    of_alarms = USUAL_GAP if gap is None else gap
+    return WatchingModel(name, version, experiment.data.asset_type, experiment.data.plant, warning, of_alarms)
 
 
 def _as_evaluated(claim: pd.Timedelta, tags: Mapping[str, str]) -> AlarmWarning:

@@ -1,4 +1,8 @@
-"""Alarms whose claim is over, with what happened to each: held back or announced, worked on, followed by a failure."""
+"""Alarms whose claim is over, with what happened to each: held back or announced, worked on, followed by a failure.
+
+They are not the open alarms of `models.alarms`: what acting avoided is counted over alarms as they were drawn, also
+those held back, once they have matured.
+"""
 
 from dataclasses import dataclass
 
@@ -85,11 +89,12 @@ def alarm_history(
     terms: Terms,
     since: pd.Timestamp | None = None,
     until: pd.Timestamp | None = None,
+    time_zone: str = "UTC",
 ) -> AlarmHistory:
     """Join alarms opened in [since, until) with the failures and work orders known at `now`.
 
     `draws` as `data_contracts.records.draw_records.alarm_draws` reads them, `undrawn` as `undrawn_alarms` returns them;
-    `assets` are the records that say which plant an asset stands in.
+    `assets` are the records that say which plant an asset stands in; months are those of a time zone.
     """
     drawn = draws[(draws["as_of"] <= now) & (draws["share"] > 0)]
     drawn_alarms = _with_alerts(alarms_of(drawn), normalize_types(drawn, "opened"))
@@ -104,7 +109,7 @@ def alarm_history(
         acted_on=alarms.index.isin(orders.loc[orders["finding"].ne("not_inspected"), "alarm"]),
         defects=alarms.index.isin(orders.loc[orders["finding"].eq("defect_confirmed"), "alarm"]),
         plant=_plants(alarms, "opened", membership),
-        month=alarms["opened"].dt.strftime("%Y-%m"),
+        month=alarms["opened"].dt.tz_convert(time_zone).dt.strftime("%Y-%m"),
     )
     begins, ends = since or pd.Timestamp.min.tz_localize("UTC"), until or pd.Timestamp.max.tz_localize("UTC")
     inside = (alarms["opened"] >= begins) & (alarms["opened"] < ends)

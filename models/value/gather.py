@@ -29,6 +29,7 @@ class Scope:
     plant: str | None = None
     since: pd.Timestamp | None = None
     until: pd.Timestamp | None = None
+    time_zone: str = "UTC"  # of the months
 
 
 _ALL = Scope()
@@ -77,6 +78,7 @@ def gather_value(
         terms=terms,
         since=scope.since,
         until=scope.until,
+        time_zone=scope.time_zone,
     )
     return value_ledger(alarms, costs, settings.confidence)
 

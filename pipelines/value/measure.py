@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 from rich.console import Group
 
+from data_contracts.errors import UsageError
 from data_contracts.records.records import open_records
 from data_contracts.workspace import Workspace
 from models.value.gather import Scope, gather_value
@@ -35,6 +37,7 @@ class ValueResult:
             "plant": self.scope.plant,
             "since": None if self.scope.since is None else self.scope.since.isoformat(),
             "until": None if self.scope.until is None else self.scope.until.isoformat(),
+            "time_zone": self.scope.time_zone,
         }
         head = {"model_name": self.model_name, "now": self.now.isoformat(), **scope}
         files = {name: None if file is None else str(file) for name, file in (("csv", self.csv), ("html", self.html))}
@@ -55,7 +58,14 @@ def measure_value(
     csv: Path | None = None,
     html: Path | None = None,
 ) -> ValueResult:
-    """Measure what acting on the alarms of a model avoided, and write the files that are named."""
+    """Measure what acting on the alarms of a model avoided, and write the files that are named.
+
+    `UsageError` if there is no time zone of that name.
+    """
+    try:
+        ZoneInfo(scope.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"time zone {scope.time_zone!r}", "a name such as Europe/Berlin", "Give --time-zone") from None
     ledger = gather_value(
         workspace,
         open_records(workspace.records_url),

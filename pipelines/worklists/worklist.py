@@ -1,5 +1,6 @@
 """The worklist from what is stored, without an endpoint."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from data_contracts.workspace import Workspace
 from models.hold_back.policy import PolicySettings
 from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
-from models.planning.worklist import Line
+from models.planning.worklist import LeftOut, Line
 from models.scheduling.fleet_plan import FleetPlan, held_back_assets, plan_fleet
 from models.scheduling.forecasts import Forecast
 from models.scheduling.plan_files import worklist_calendar, worklist_csv
@@ -24,7 +25,7 @@ from pipelines.terminal.tables import column_table, format_minute
 if TYPE_CHECKING:
     from rich.console import Group
 
-_MOST_LEFT_OUT = 20
+EXAMPLES = 2  # of machines that are left out for one reason
 _NO_HOLD_BACK = PolicySettings()
 
 
@@ -35,6 +36,7 @@ class WorklistResult:
     plan: FleetPlan
     now: pd.Timestamp
     files: tuple[Path, ...] = ()
+    each_left_out: bool = False  # whether to show each machine that is left out, rather than examples
 
     @property
     def exit_status(self) -> int:
@@ -67,12 +69,21 @@ class WorklistResult:
                 format_minute(line.latest),
                 *([_mode(plan.forecasts[line.asset])] if modes else []),
             )
-        left = [f"{each.asset}: {each.reason}" for each in worklist.left_out[:_MOST_LEFT_OUT]]
-        more = len(worklist.left_out) - len(left)
-        lines = [f"left out ({len(worklist.left_out):,}):", *left] if left else []
-        lines += [f"and {more:,} more (--json lists all)"] if more > 0 else []
+        lines = [f"left out ({len(worklist.left_out):,}):", *self._left_out()] if worklist.left_out else []
         lines += [*plan.notes, *(f"written to {file}" for file in self.files)]
         return Group(Text(head), *([table] if worklist.lines else []), *(Text(each, style="dim") for each in lines))
+
+    def _left_out(self) -> Iterator[str]:
+        """Yield a line for each machine that is left out, or for each reason with some examples."""
+        by_reason: dict[str, list[LeftOut]] = {}
+        for each in self.plan.worklist.left_out:
+            by_reason.setdefault(each.why, []).append(each)
+        for why, alike in by_reason.items():
+            shown = alike if self.each_left_out else alike[:EXAMPLES]
+            yield f"{why.replace('_', ' ')} ({len(alike):,}):"
+            yield from (f"  {each.asset}: {each.reason}" for each in shown)
+            if len(alike) > len(shown):
+                yield f"  and {len(alike) - len(shown):,} more (--left-out shows each)"
 
 
 def _mode(forecast: Forecast) -> str:

@@ -13,9 +13,8 @@ from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from data_contracts.errors import ForewarnError
-from data_contracts.records.access.access_records import PageAction
 from serving.http import metrics, request_context, request_log
+from serving.http.callers.action_log import ActionLog
 from serving.http.callers.authentication import (
     OPEN_PATHS,
     PUBLIC_FOLDERS,
@@ -31,9 +30,7 @@ from serving.http.callers.page_paths import is_page
 from serving.http.callers.proxies import Proxies
 from serving.http.callers.rate_limits import RateLimit
 from serving.http.callers.sessions import Sessions
-from serving.http.error_redaction import describe_error
 from serving.http.errors import (
-    LOGGER,
     TOO_LARGE,
     TOO_MANY,
     ApiError,
@@ -63,7 +60,7 @@ class RequestMiddleware:
     """Admit requests to an ASGI app, and give every error one format.
 
     `authenticator` is None where no tokens are needed. `load` is called at the first request, when the worker knows its
-    number. `sessions` are those of people at the pages; `error_page` shows them an error, `record` keeps what they did.
+    number. `sessions` are those of people at the pages; `error_page` shows them an error, `actions` keeps what they do.
     """
 
     def __init__(
@@ -75,7 +72,7 @@ class RequestMiddleware:
         *,
         sessions: Sessions | None = None,
         error_page: ErrorPage | None = None,
-        record: Callable[[PageAction], None] | None = None,
+        actions: ActionLog | None = None,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -84,7 +81,7 @@ class RequestMiddleware:
         self._proxies = Proxies.of(settings)
         self._pages = PageAccess(settings, authenticator, sessions, self._proxies)
         self._error_page = error_page
-        self._record = record
+        self._actions = actions
         # Each worker sees its share of a caller's requests.
         self._rate_limit = RateLimit(settings.rate_per_second / settings.workers)
 
@@ -109,6 +106,7 @@ class RequestMiddleware:
         context = request_context.begin(own_id, self._settings.timeout_seconds, trace.trace_id)
         context.address = scope["client"][0] if scope.get("client") else request_context.ANYONE
         context.secure = scope.get("scheme") == "https"
+        context.actions = self._actions
         load = self._load()
 
         async def note(status: int) -> None:
@@ -168,15 +166,10 @@ class RequestMiddleware:
         return page_error(scope, error, self._settings, self._error_page)
 
     async def _note(self, scope: Scope, context: request_context.RequestContext, status: int, route: str) -> None:
-        """Record what a page's request was to change, before it is answered."""
+        """Record what a page's request was to change, unless who did it has, before it is answered."""
         action = page_action(scope, context, status, route, pd.Timestamp.now("UTC").as_unit("us"))
-        if action is None or self._record is None:
-            return
-        try:
-            await to_thread.run_sync(self._record, action)
-        except ForewarnError as error:
-            # It is done, or refused, all the same: that is what the person has to hear.
-            LOGGER.error("not recorded that %s did %s: %s", action.actor, action.action, describe_error(error))
+        if action is not None and self._actions is not None:
+            await to_thread.run_sync(self._actions.add, action)
 
     def _check_rate(self, caller: str) -> None:
         seconds = self._rate_limit.take(caller)

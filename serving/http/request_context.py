@@ -4,12 +4,23 @@ import math
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
+from data_contracts.records.access.access_records import PageAction
 from serving.http.errors import unavailable
 
 ANYONE = "anyone"
 """The caller where no tokens are needed."""
+
+
+class ActionRecorder(Protocol):
+    """Where it is recorded what people change by pages."""
+
+    def begin(self, action: PageAction) -> int:
+        """Store an action that is about to be done, and return its number; what cannot be recorded is not done."""
+
+    def end(self, number: int, action: PageAction) -> None:
+        """Store how it ended."""
 
 
 @dataclass
@@ -26,6 +37,8 @@ class RequestContext:
     cookies: list[str] = field(default_factory=list)  # to be set with the response
     action: str | None = None  # what a form is to do, and about what, for the record of it
     subject: str | None = None
+    action_begun: bool = False  # whether it is recorded that it was begun; its end is then recorded by who does it
+    actions: ActionRecorder | None = None  # where what is changed is recorded
     predictions: list[str] = field(default_factory=list)  # ids of the predictions in the response
     trace_id: str = ""  # of the trace that it is part of, if any
     deadline: float = math.inf  # of `time.monotonic`: by then the caller has been answered that there is no answer

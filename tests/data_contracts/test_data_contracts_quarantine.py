@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from data_contracts.errors import NotFoundError, StorageError, UsageError
 from data_contracts.ingestion import quarantine, stored_neighbours
 from data_contracts.ingestion.ingest import ingest
+from data_contracts.ingestion.quarantine_entries import held_page
 from data_contracts.ingestion.repaired_files import read_repaired
 from data_contracts.tables import tables
 from data_contracts.validation.report import ContractError
@@ -195,3 +196,25 @@ def test_repaired_rows_have_to_name_their_entries(workspace, cnc, spoiled, now):
         quarantine.replay(workspace, cnc, now=now, repaired=spoiled)
     with pytest.raises(NotFoundError, match="unknown entries"):
         quarantine.replay(workspace, cnc, now=now, repaired=spoiled.assign(entry="x"))
+
+
+def test_a_page_of_the_quarantine_is_that_of_all_its_rows(workspace, cnc, make_telemetry, now):
+    """Counted and read by the table alone, also once some were released: as `list_rows` has them."""
+    assert held_page(workspace, None, limit=3).counts.empty
+    for number in range(2):
+        rows, whole = make_telemetry(number, assets=2, hours=4), number > 0
+        reasons = [["late"], ["late", "odd"]] * 4
+        quarantine.hold(workspace, cnc, f"b{number}", rows, reasons, whole_batch=whole, mark=1, now=now)
+    for released in (False, True, None):
+        if released is None:
+            quarantine.replay(workspace, cnc, now=now)
+        elif released:
+            tables.append(workspace, cnc.table, make_telemetry(1), "b1")
+        listed = quarantine.list_rows(workspace)
+        pages = [held_page(workspace, None, limit=3, offset=3 * n) for n in range(len(listed) // 3 + 1)]
+        assert pages[0].counts["rows"].sum() == len(listed)
+        assert [e for page in pages for e in page.rows["entry"]] == listed["entry"].tolist()[::-1]
+        assert [len(listed) > 8, bool(len(listed))] == {False: [True, True], True: [False, True]}.get(
+            released, [False, False]
+        )
+        assert held_page(workspace, "nothing", limit=3).rows.empty

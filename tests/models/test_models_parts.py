@@ -13,7 +13,7 @@ from data_contracts.errors import UsageError
 from models.parts.alarm_warning import assumed_warning, kept_share, measured_warning
 from models.parts.demand import PredictedUse, UnpredictedUse, demand_within
 from models.parts.intermittent import IntermittentRate, tsb_rate
-from models.parts.past_use import known_repairs, last_renewals, mode_share, past_use, weekly_counts
+from models.parts.past_use import known_repairs, mode_share, past_use, weekly_counts
 from models.parts.replay import replay
 from models.parts.stocking import PartTerms, Stock, propose_order
 
@@ -178,7 +178,6 @@ def test_repairs_are_failures_and_confirmed_defects_each_once() -> None:
     assert mode_share(repairs, ["m2"], ["bearing"]) == (None, 0)
     use = past_use(repairs, ["m1"], ["bearing", "spindle"], since=_row(1)["event_time"], as_of=end, memory=0.05)
     assert (use.repairs, use.weeks) == (2, 2)
-    assert last_renewals(failures, orders, end) == {"m1": _row(9)["event_time"]}
     assert known_repairs(failures, empty_table("work_orders"), _row(1.1)["event_time"])["mode"].tolist() == ["bearing"]
 
 

@@ -101,6 +101,15 @@ NORTH = [
 SOUTH = [(f"south-{n}", 1.0, False, n == 0, n > 3) for n in range(8)]
 
 
+def test_months_are_those_of_the_plant() -> None:
+    """An alarm that opens late in January in UTC opens in February further east."""
+    late = pd.Timestamp("2026-01-31T23:30Z").as_unit("us")
+    alerts = pd.DataFrame({"asset": ["north-1"], "as_of": [late]})
+    for zone, month in (("UTC", "2026-01"), ("Europe/Berlin", "2026-02"), ("America/New_York", "2026-01")):
+        found = history(*(frame.head(0) for frame in frames(NORTH)), undrawn=alerts, time_zone=zone)
+        assert found.alarms["month"].tolist() == [month]
+
+
 def test_what_was_avoided_is_counted_by_the_alarms_held_back() -> None:
     """Of those held back three in five failed: of ten announced six would have, and one did."""
     ledger = value_ledger(history(*frames(NORTH)), DECLARED)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from models.planning.planning_settings import PlanningSettings
 from pipelines.cli import main
 from pipelines.cli.arguments import answering_model
 from pipelines.jobs.score import score_fleet
+from pipelines.worklists.worklist import EXAMPLES
 from serving.pages import all_routes
 from serving.routes.planning_routes import routes as planning_routes
 from tests.browser import Browser
@@ -96,6 +98,13 @@ def test_the_terminal_and_the_endpoint_plan_alike(
     shown = _worklist(plant, capsys)
     assert "asset retired" in shown
     assert "plant version 1, 3 days from 2026-03-02 12:30: 3 repairs" in " ".join(shown.split())
+    alike = Counter(reasons.values())
+    assert all(f"{why.replace('_', ' ')} ({count}):" in shown for why, count in alike.items())
+    assert max(alike.values()) > EXAMPLES
+    listed = [asset for asset in reasons if f"  {asset}: " in shown]
+    assert len(listed) == sum(min(count, EXAMPLES) for count in alike.values())
+    every = _worklist(plant, capsys, "--left-out")
+    assert all(f"  {asset}: " in every for asset in reasons)
 
 
 def test_looking_at_the_plan_changes_nothing(plant: Any, worker: Any, client: httpx.Client) -> None:

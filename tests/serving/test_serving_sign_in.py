@@ -8,19 +8,21 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from data_contracts.errors import UsageError
-from data_contracts.records.access.access_records import PageSession
-from data_contracts.records.access.page_actions import add_action, list_actions
+from data_contracts.errors import StorageError, UsageError
+from data_contracts.records.access.access_records import PageAction, PageSession
+from data_contracts.records.access.page_actions import list_actions
 from data_contracts.records.records import read_frame
 from data_contracts.records.records_handle import RecordsHandle
 from data_contracts.records.tokens import create_token, find_token, revoke_token
 from models.planning.cost_settings import CostSettings
+from serving.http.callers.action_log import ActionLog
 from serving.http.callers.authentication import Authenticator
 from serving.http.callers.cookies import SESSION
 from serving.http.callers.page_paths import FIRST, own_page
@@ -51,6 +53,7 @@ class Site:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.now = NOW
+        self.during: list[tuple[Any, ...]] = []  # the last action, as it was recorded while the form was acted on
         self.settings = Settings(**settings)
         self.handle = RecordsHandle(f"sqlite:///{folder / 'records.db'}", 2.0)
         self.records = self.handle.engine()
@@ -64,6 +67,9 @@ class Site:
             return Page("sign_in", SimpleNamespace(next="/ui/machines", problem=None))
 
         def act(_worker: Any, _asked: PageRequest, form: Form) -> Done:
+            self.during = self.actions()[-1:]
+            if form.optional("fails") is not None:
+                raise StorageError("no space left on the disk", "room", "Make room")
             return Done("/ui/fleet", subject=form.optional("subject"))
 
         routes = [
@@ -79,7 +85,7 @@ class Site:
             authenticator,
             sessions=sessions,
             error_page=error_page,
-            record=lambda action: add_action(self.records, action),
+            actions=ActionLog(lambda: self.handle),
         )
 
     def browser(self, url: str = "http://localhost", address: tuple[str, int] = ("192.0.2.9", 1)) -> TestClient:
@@ -211,14 +217,15 @@ def test_any_worker_knows_who_has_signed_in(site: Site, tmp_path: Path) -> None:
 def test_records_that_cannot_be_written(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who has signed in goes on, and what was done is answered; nobody signs in meanwhile, and is told why."""
+    """Who has signed in goes on reading; nothing is changed that cannot be recorded, and a sign-in is told why not."""
     browser, token = site.signed_in("maria"), create_token(site.records, "otto", ["report"], at=NOW)
     site.now += HOUR
     with site.records.connect() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")  # for the connection that comes next from the pool
     monkeypatch.setattr(LOGGER, "propagate", True)
     assert browser.get("/ui/fleet").status_code == 200
-    assert send_form(browser, "/ui/alarms/a/acknowledge", {}, viewer="maria").status_code == 303
+    assert send_form(browser, "/ui/alarms/a/acknowledge", {}, viewer="maria").status_code == 503
+    assert site.during == []
     refused = send_form(site.browser(), "/ui/sign-in", {"token": token})
     assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
     assert "Nobody can sign in at the moment" in refused.text
@@ -295,6 +302,23 @@ def test_what_people_change_is_recorded(site: Site) -> None:
     ]
     assert "r-7" in set(list_actions(site.records, subject="cnc-1")["request_id"])
     assert len(list_actions(site.records, actor="maria", action="sign-in", since=NOW, limit=5)) == 1
+
+
+def test_what_is_begun_is_recorded_before_it_is_done_and_its_end_after(site: Site) -> None:
+    """What fails is not recorded as done, what was cut off not as ended, and what cannot be recorded is not done."""
+    maria, path = site.signed_in("maria"), "/ui/alarms/cnc-1/acknowledge"
+    assert send_form(maria, path, {}, viewer="maria").status_code == 303
+    assert site.during == [("maria", "alarm.acknowledge", "cnc-1", "begun")]
+    assert send_form(maria, path, {"fails": "yes"}, viewer="maria").status_code == 503
+    assert [row[3] for row in site.actions()] == ["done", "done", "failed"]
+    with site.records.begin() as connection:
+        connection.execute(PageAction.table.delete())
+        connection.execute(
+            sa.text("create trigger full before insert on page_actions begin select raise(fail, 'x'); end")
+        )
+    site.during = []
+    assert send_form(maria, path, {}, viewer="maria").status_code >= 500
+    assert (site.during, site.actions()) == ([], [])
 
 
 def test_a_proxy_names_its_users(tmp_path: Path) -> None:

@@ -8,8 +8,11 @@ import sqlalchemy as sa
 
 from data_contracts.records.record_schema import Code, Instant, Name, Record
 
-DONE, REFUSED, FAILED = "done", "refused", "failed"
-"""How an action can end: with an answer, with a fault of the request (4xx), or one of the endpoint (5xx)."""
+BEGUN, DONE, REFUSED, FAILED = "begun", "done", "refused", "failed"
+"""How an action can end: with an answer, with a fault of the request (4xx), or one of the endpoint (5xx).
+
+One that was begun and has none of these ends was cut off: whether it was done is for what it was about to say.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,5 +35,5 @@ class PageAction(Record, table="page_actions", serial=True):
     action: Annotated[str, sa.String(64)]  # such as "sign-in"; of a page that gives it no name, the page's path
     subject: Name | None  # what it was about, such as an asset
     outcome: Code
-    status: int  # of the answer, as HTTP has it
+    status: int  # of the answer, as HTTP has it; 0 until there is one
     request_id: Annotated[str, sa.String(64)]  # as in the log

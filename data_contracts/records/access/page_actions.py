@@ -3,15 +3,24 @@
 import pandas as pd
 import sqlalchemy as sa
 
-from data_contracts.records.access.access_records import PageAction
+from data_contracts.records.access.access_records import BEGUN, PageAction
 from data_contracts.records.database.frames import read_frame
 from data_contracts.records.database.storage_errors import storage_errors
 
 
-def add_action(engine: sa.Engine, action: PageAction) -> None:
-    """Store an action."""
+def add_action(engine: sa.Engine, action: PageAction) -> int:
+    """Store an action, and return its number."""
     with storage_errors(engine), engine.begin() as connection:
-        connection.execute(sa.insert(PageAction.table).values(action.values()))
+        stored = connection.execute(sa.insert(PageAction.table).values(action.values()))
+        return int(stored.inserted_primary_key[0])  # type: ignore[index] # an insert of one row has a key
+
+
+def end_action(engine: sa.Engine, number: int, ended: PageAction) -> None:
+    """Store how an action ended that was stored as begun, and what it was about, which may be known only then."""
+    table = PageAction.table
+    change = sa.update(table).where(table.c.id == number, table.c.outcome == BEGUN)
+    with storage_errors(engine), engine.begin() as connection:
+        connection.execute(change.values(outcome=ended.outcome, status=ended.status, subject=ended.subject))
 
 
 def list_actions(

@@ -17,13 +17,14 @@ from data_contracts.tables import tables
 from data_contracts.tables.corrections import latest_records
 from data_contracts.tables.service_records import RETIRED
 from data_contracts.workspace import Workspace
+from models.alarms import closings_known
 from models.parts.catalogue import ALL_PLANTS, CountedStock, SparePart, read_parts, read_stock
 from models.parts.open_alarms import Watched, watched_now
 from models.parts.orders.order_terms import OrderTerms
 from models.parts.orders.part_demand import Fleet, part_demand
 from models.parts.orders.part_order import no_record, part_order
 from models.parts.orders.proposed import ProposedOrder, ProposedOrders
-from models.parts.past_use import known_repairs, last_renewals
+from models.parts.past_use import known_repairs
 from models.parts.watching import watching_models
 from models.registry.registry import Registry
 
@@ -50,10 +51,10 @@ def propose_orders(
     """
     records, registry = open_records(workspace.records_url), Registry(workspace)
     failures, orders = (tables.read(workspace, name, as_of=as_of) for name in ("failures", "work_orders"))
-    renewed = last_renewals(failures, orders, as_of)
+    closings = closings_known(failures, orders, tables.read(workspace, "assets", as_of=as_of), as_of)
     repairs = known_repairs(failures, orders, as_of)
     models, others = watching_models(registry, records, repairs, as_of)
-    watched = tuple(watched_now(records, model, as_of, renewed) for model in models)
+    watched = tuple(watched_now(records, model, as_of, closings) for model in models)
     assets = _assets_in_service(workspace, as_of)
     if plant is not None and plant not in set(assets["plant"]):
         raise _unknown_plant(plant, assets)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _MOST_LISTED = 100
+_SEE_OTHER = 303
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class ListedActions:
             return Text("No such actions.")
         table = Table("at", "who", "action", "about", "outcome", "request", box=None, header_style="bold")
         for row in self.to_dict()["actions"]:
-            ended = row["outcome"] if row["outcome"] == "done" else f"{row['outcome']} ({row['status']})"
+            ended = row["outcome"] if row["status"] in (0, _SEE_OTHER) else f"{row['outcome']} ({row['status']})"
             cells = (f"{row['at']:%Y-%m-%d %H:%M:%S}", row["actor"], row["action"], row["subject"] or "", ended)
             table.add_row(*map(Text, (*cells, row["request_id"])))
         return table

@@ -1,5 +1,6 @@
 """The command about what acting on alarms has avoided."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ def value(
     now: str | None = None,
     csv: Path | None = None,
     html: Path | None = None,
+    time_zone: str | None = None,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Estimate what acting on alarms has avoided, by plant and month: failures, hours of downtime and money.
@@ -39,6 +41,9 @@ def value(
         Write the rows to this file too.
     html : Path, optional
         Write sentences, a chart by month and the table to this page too.
+    time_zone : str, optional
+        The time zone of the plants, such as Europe/Berlin, whose months are shown; by default that of the endpoint's
+        pages, FOREWARN_SERVE_TIME_ZONE, or else UTC.
     options : Options
         The workspace and the form of the output.
     """
@@ -47,13 +52,14 @@ def value(
     from pipelines.value.measure import measure_value
 
     workspace = options.open()
-    period = [None if text is None else parse_timestamp(text) for text in (since, until)]
+    zone = time_zone or os.environ.get("FOREWARN_SERVE_TIME_ZONE") or "UTC"
+    begins, ends = (None if text is None else parse_timestamp(text) for text in (since, until))
     return measure_value(
         workspace,
         answering_model(workspace, model),
         now=time_or_now(now),
         settings=settings_of(workspace),
-        scope=Scope(plant, *period),
+        scope=Scope(plant, begins, ends, zone),
         csv=csv,
         html=html,
     )

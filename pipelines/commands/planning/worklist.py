@@ -28,6 +28,7 @@ def worklist(
     downtime_per_hour: _Amount = None,
     unplanned_hours: _Amount = None,
     every: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    left_out: Annotated[bool, Parameter(negative="")] = False,
     csv: Path | None = None,
     ics: Path | None = None,
     options: Shared = DEFAULTS,
@@ -64,6 +65,8 @@ def worklist(
         How many hours of downtime follow a failure.
     every : bool
         Plan for all machines, not only for those with an alert.
+    left_out : bool
+        Show each machine that is left out, rather than how many there are for each reason.
     csv : Path, optional
         Also write the list to this file, for a spreadsheet.
     ics : Path, optional
@@ -99,7 +102,7 @@ def worklist(
         policy=settings.policy,
         stale_after=os.environ.get("FOREWARN_SERVE_STALE_AFTER", ""),
     )
-    return write_files(result, csv=csv, ics=ics)
+    return write_files(replace(result, each_left_out=left_out), csv=csv, ics=ics)
 
 
 def _replaced(section: Any, given: dict[str, Any]) -> Any:

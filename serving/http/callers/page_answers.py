@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from data_contracts.records.access.access_records import DONE, FAILED, REFUSED, PageAction
+from data_contracts.records.access.access_records import BEGUN, DONE, FAILED, REFUSED, PageAction
 from serving.http.callers.page_paths import SAFE_METHODS, SIGN_IN, is_page
 from serving.http.errors import BAD_REQUEST, TOO_MANY, UNAUTHORIZED, ApiError
 from serving.http.errors import FAILED as SERVER_ERROR
@@ -44,13 +44,19 @@ def sign_in_path(scope: Scope) -> str:
 def page_action(scope: Scope, context: RequestContext, status: int, route: str, at: pd.Timestamp) -> PageAction | None:
     """Return the record of a request that was to change something by a page; None for one that was not.
 
-    Nor is there one of requests that nobody who signed in sent, from no page of ours, and of too many: these could fill
-    the disk.
+    Nor is there one of a form that was acted on, which records that itself; nor of requests that nobody who signed in
+    sent from no page of ours, and of too many: these could fill the disk.
     """
     is_known = context.action is not None or context.caller != ANYONE
+    if context.action_begun:
+        return None
     if scope["method"] in SAFE_METHODS or not is_page(scope["path"]) or not is_known or status == TOO_MANY:
         return None
-    outcome = FAILED if status >= SERVER_ERROR else REFUSED if status >= BAD_REQUEST else DONE
+    return action_of(context, context.action or f"{scope['method']} {route}", status, at)
+
+
+def action_of(context: RequestContext, action: str, status: int, at: pd.Timestamp) -> PageAction:
+    """Return the record of what a request is to change, by the status of its answer; 0 before there is one."""
+    outcome = FAILED if status >= SERVER_ERROR else REFUSED if status >= BAD_REQUEST else DONE if status else BEGUN
     subject = None if context.subject is None else context.subject[:_LONGEST_SUBJECT]
-    action = context.action or f"{scope['method']} {route}"
     return PageAction(at, context.caller, action[:_LONGEST_ACTION], subject, outcome, status, context.request_id)

@@ -8,10 +8,12 @@ import pandas as pd
 from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.alarm_marks import marks
 from data_contracts.records.asset_records import find_predictions
+from models.alarms import Alarm
 from serving.http.callers.page_paths import own_page
 from serving.http.errors import NOT_FOUND, ApiError, unprocessable
-from serving.pages.alarms.episodes import Alarm, alarms
 from serving.pages.alarms.rows import work_order_id
+from serving.pages.fleet_state.alarms import alarms_since
+from serving.pages.fleet_state.shown_time import ShownTime
 from serving.pages.frame.forms import Form
 from serving.pages.frame.local_times import read_local
 from serving.pages.frame.page_request import PageRequest
@@ -65,7 +67,7 @@ def acknowledge(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done
     alarm = _alarm(worker, form)
     marks.acknowledge(
         worker.predictor.log.commit.engine(),
-        model_name=alarm.model_name,
+        model_name=alarm.model,
         asset=alarm.asset,
         began=alarm.opened,
         actor=asked.viewer.name,
@@ -80,7 +82,7 @@ def silence(worker: "WorkerContext", asked: PageRequest, form: Form) -> Done:
     alarm, now = _alarm(worker, form), worker.predictor.clock()
     marks.silence(
         worker.predictor.log.commit.engine(),
-        model_name=alarm.model_name,
+        model_name=alarm.model,
         asset=alarm.asset,
         began=alarm.opened,
         actor=asked.viewer.name,
@@ -104,7 +106,8 @@ def _alarm(worker: "WorkerContext", form: Form) -> Alarm:
     rows = find_predictions(worker.predictor.log.commit.engine(), [identifier])
     if len(rows):
         row = rows.iloc[0]
-        for alarm in alarms(worker, since=row["as_of"], asset=row["asset"]):
+        shown = ShownTime(worker.predictor.clock(), live=True)
+        for alarm in alarms_since(worker, row["as_of"], shown, asset=row["asset"]):
             if alarm.prediction_id == identifier:
                 return alarm
     raise ApiError(

@@ -8,6 +8,8 @@ import pandas as pd
 
 from serving.http.errors import unprocessable
 from serving.pages.alarms.rows import AlarmRow, alarm_rows
+from serving.pages.fleet_state.alarms import alarms_since
+from serving.pages.fleet_state.shown_time import ShownTime, shown_time
 from serving.pages.frame.page_request import PageRequest
 from serving.pages.frame.show import Page
 
@@ -22,8 +24,8 @@ _SPANS = (1, 7, 14, 30, 90)
 class AlarmsView:
     """What the page shows."""
 
-    at: pd.Timestamp
-    model_name: str
+    shown: ShownTime
+    several_models: bool
     open: tuple[AlarmRow, ...]  # the most likely to fail first
     recent: tuple[AlarmRow, ...]  # the latest first
     days: int
@@ -33,17 +35,18 @@ class AlarmsView:
 
 
 def show_alarms(worker: "WorkerContext", asked: PageRequest) -> Page:
-    """Gather the page; `asset` and `days` are the filter."""
-    days, asset, now = _days(asked), asked.query.get("asset", "").strip()[:255], worker.predictor.clock()
-    rows = alarm_rows(worker, since=now - pd.Timedelta(days=days), asset=asset or None)
+    """Gather the page; `asset` and `days` are the filter, and `as_of` shows a time in the past."""
+    days, asset, shown = _days(asked), asked.query.get("asset", "").strip()[:255], shown_time(worker, asked.query)
+    alarms = alarms_since(worker, shown.at - pd.Timedelta(days=days), shown, asset=asset or None)
+    rows = alarm_rows(worker, alarms, shown)
     back = f"/ui/alarms?{_query(days, asset)}"
     return Page(
         "alarms",
         AlarmsView(
-            at=now,
-            model_name=worker.watch.name,
-            open=tuple(sorted((row for row in rows if row.is_open), key=_urgency)),
-            recent=tuple(row for row in rows if not row.is_open),
+            shown=shown,
+            several_models=len({alarm.model for alarm in alarms}) > 1,
+            open=tuple(sorted((row for row in rows if row.alarm.is_open), key=_urgency)),
+            recent=tuple(row for row in rows if not row.alarm.is_open),
             days=days,
             spans=tuple(sorted({*_SPANS, days})),
             asset=asset,
@@ -55,7 +58,7 @@ def show_alarms(worker: "WorkerContext", asked: PageRequest) -> Page:
 def _urgency(row: AlarmRow) -> tuple[bool, float, str]:
     alarm = row.alarm
     likely = -alarm.probability if alarm.probability is not None else (alarm.remaining_life_h or 0.0)
-    return row.silenced is not None, likely, alarm.asset
+    return alarm.silenced is not None, likely, alarm.asset
 
 
 def _days(asked: PageRequest) -> int:

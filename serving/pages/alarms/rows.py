@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from data_contracts.ingestion.reported_work import latest_work
-from data_contracts.records.alarm_marks.mark_records import ACKNOWLEDGE, SILENCE, AlarmMark
-from data_contracts.records.alarm_marks.marks import marks_of
 from data_contracts.records.outcome_records import outcome_rows
+from models.alarms import Alarm
 from models.labels.labels import CONCLUSIVE_FINDINGS, interventions
 from models.outcomes.outcome_ledger import latest_outcomes
-from serving.pages.alarms.episodes import Alarm, alarms
+from serving.pages.fleet_state.shown_time import ShownTime
 
 if TYPE_CHECKING:
     from serving.worker_context import WorkerContext
@@ -39,10 +38,7 @@ class AlarmRow:
 
     alarm: Alarm
     work: FoundWork | None
-    acknowledged: AlarmMark | None
-    silenced: AlarmMark | None
     outcome: str | None  # by the ledger, once it has matured
-    is_open: bool  # its claim runs on, and nothing conclusive was found
     components: tuple[str, ...]  # that are known of the plant, to choose from
 
 
@@ -51,37 +47,30 @@ def work_order_id(alarm: Alarm) -> str:
     return f"finding-{alarm.prediction_id}"
 
 
-def alarm_rows(worker: "WorkerContext", *, since: pd.Timestamp, asset: str | None = None) -> list[AlarmRow]:
-    """Return the alarms whose claim ends at `since` or later, the latest first; of one asset if it is named."""
-    found = alarms(worker, since=since, asset=asset)
-    if not found:
-        return []
-    assets = sorted({each.asset for each in found})
-    now, components = worker.predictor.clock(), tuple(sorted(worker.predictor.stored.tables.components()))
-    work, outcomes = _work(worker, assets), _outcomes(worker, min(each.opened for each in found))
-    marks = [mark for mark in marks_of(worker.predictor.log.commit.engine(), assets) if mark.holds(now)]
-    rows = []
-    for each in found:
-        done = _about(each, work.get(each.asset, ()))
-        conclusive = done is not None and done.finding in CONCLUSIVE_FINDINGS
-        rows.append(
-            AlarmRow(
-                alarm=each,
-                work=done,
-                acknowledged=_mark(each, ACKNOWLEDGE, marks),
-                silenced=_mark(each, SILENCE, marks),
-                outcome=outcomes.get((each.asset, each.opened)),
-                is_open=now <= each.closes and not conclusive,
-                components=components,
-            )
+def alarm_rows(worker: "WorkerContext", alarms: Sequence[Alarm], shown: ShownTime) -> tuple[AlarmRow, ...]:
+    """Return alarms with what was known by a time of what came of them."""
+    if not alarms:
+        return ()
+    components = tuple(sorted(worker.predictor.stored.tables.components()))
+    work = _work(worker, sorted({each.asset for each in alarms}), shown)
+    outcomes = _outcomes(worker, alarms, shown)
+    return tuple(
+        AlarmRow(
+            alarm=each,
+            work=_about(each, work.get(each.asset, ())),
+            outcome=outcomes.get((each.model, each.asset, each.opened)),
+            components=components,
         )
-    return rows
+        for each in alarms
+    )
 
 
-def _work(worker: "WorkerContext", assets: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    orders = latest_work(worker.predictor.stored.tables.table("work_orders").rows_of(assets))
+def _work(worker: "WorkerContext", assets: Sequence[str], shown: ShownTime) -> dict[str, list[dict[str, Any]]]:
+    orders = worker.predictor.stored.tables.table("work_orders").rows_of(assets)
+    if shown.known_by is not None:
+        orders = orders[orders["known_time"] <= shown.known_by]
     work: dict[str, list[dict[str, Any]]] = {}
-    for order in interventions(orders).to_dict("records"):
+    for order in interventions(latest_work(orders)).to_dict("records"):
         work.setdefault(order["asset"], []).append({str(name): value for name, value in order.items()})
     return work
 
@@ -103,19 +92,19 @@ def _about(alarm: Alarm, orders: Sequence[Mapping[str, Any]]) -> FoundWork | Non
     )
 
 
-def _outcomes(worker: "WorkerContext", since: pd.Timestamp) -> dict[tuple[str, pd.Timestamp], str]:
-    engine, now = worker.predictor.log.commit.engine(), worker.predictor.clock()
-    rows = outcome_rows(engine, model_name=worker.watch.name, known=now, since=since)
-    rows = latest_outcomes(rows[rows["unit"] == "episode"])
-    rows = rows[rows["state"] != _PENDING]
-    return dict(zip(zip(rows["asset"], rows["at"], strict=True), rows["state"], strict=True))
-
-
-def _mark(alarm: Alarm, kind: str, marks: Sequence[AlarmMark]) -> AlarmMark | None:
-    """Return the mark that holds for an alarm: its own, or a silence that began with an earlier one."""
-    own = [mark for mark in marks if (mark.asset, mark.model_name, mark.kind) == (alarm.asset, alarm.model_name, kind)]
-    holding = [mark for mark in own if mark.began == alarm.opened or (kind == SILENCE and mark.began <= alarm.opened)]
-    return holding[-1] if holding else None
+def _outcomes(
+    worker: "WorkerContext", alarms: Sequence[Alarm], shown: ShownTime
+) -> dict[tuple[str, str, pd.Timestamp], str]:
+    engine, found = worker.predictor.log.commit.engine(), dict[tuple[str, str, pd.Timestamp], str]()
+    for model in {each.model for each in alarms}:
+        since = min(each.opened for each in alarms if each.model == model)
+        rows = outcome_rows(engine, model_name=model, known=shown.at, since=since)
+        rows = latest_outcomes(rows[rows["unit"] == "episode"])
+        rows = rows[rows["state"] != _PENDING]
+        found |= {
+            (model, asset, at): state for asset, at, state in zip(rows["asset"], rows["at"], rows["state"], strict=True)
+        }
+    return found
 
 
 def _none(value: Any) -> Any:

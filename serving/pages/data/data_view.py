@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from data_contracts.ingestion.quarantine import list_rows
+from data_contracts.ingestion.quarantine_entries import held_page
 from data_contracts.streams.stream_gaps import read_gaps
 from serving.http.errors import unprocessable
 from serving.pages.data.channel_health import ChannelHealth, channel_health
@@ -18,7 +18,7 @@ from serving.pages.frame.show import Page
 if TYPE_CHECKING:
     from serving.worker_context import WorkerContext
 
-_MOST_ROWS, _LONGEST_VALUE, _LONGEST_NAME = 100, 120, 255
+_MOST_ROWS, _LONGEST_VALUE, _LONGEST_NAME, _MOST_DIGITS = 100, 120, 255, 9
 _SPAN = pd.Timedelta(days=7)
 _BEGINNINGS = ("start",)
 
@@ -64,7 +64,9 @@ class DataView:
     at: pd.Timestamp
     refused: int
     groups: tuple[RefusedGroup, ...]  # the most rows first
-    rows: tuple[RefusedRow, ...]  # the latest first
+    rows: tuple[RefusedRow, ...]  # of the page, the latest first
+    page: int  # from 1
+    pages: int
     contract: str  # of the rows shown; empty for all
     gaps: tuple[StreamGapView, ...]  # the latest first
     gaps_found: int
@@ -78,17 +80,20 @@ def show_data(worker: "WorkerContext", asked: PageRequest) -> Page:
     contract, now = asked.query.get("contract", "").strip(), worker.predictor.clock()
     if len(contract) > _LONGEST_NAME:
         raise unprocessable("contract", f"{len(contract)} characters", "the name of a contract")
-    held = list_rows(worker.workspace)
-    shown = held if not contract else held[held["contract"] == contract]
+    page = _page(asked)
+    held = held_page(worker.workspace, contract or None, limit=_MOST_ROWS, offset=(page - 1) * _MOST_ROWS)
+    counts = held.counts if not contract else held.counts[held.counts["contract"] == contract]
     gaps = read_gaps(worker.workspace, since=now - _SPAN)
     gaps = gaps[~gaps["kind"].isin(_BEGINNINGS) & (gaps["known_time"] <= now)]
     return Page(
         "data",
         DataView(
             at=now,
-            refused=len(held),
-            groups=_groups(held),
-            rows=tuple(map(_refused, shown.iloc[::-1].head(_MOST_ROWS).to_dict("records"))),
+            refused=int(held.counts["rows"].sum()),
+            groups=_groups(held.counts),
+            rows=tuple(map(_refused, held.rows.to_dict("records"))),
+            page=page,
+            pages=max(1, -(-int(counts["rows"].sum()) // _MOST_ROWS)),
             contract=contract,
             gaps=tuple(map(_gap, gaps.iloc[::-1].head(_MOST_ROWS).to_dict("records"))),
             gaps_found=len(gaps),
@@ -99,12 +104,19 @@ def show_data(worker: "WorkerContext", asked: PageRequest) -> Page:
     )
 
 
-def _groups(held: pd.DataFrame) -> tuple[RefusedGroup, ...]:
+def _page(asked: PageRequest) -> int:
+    text = asked.query.get("page", "") or "1"
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) > 0):
+        raise unprocessable("page", repr(text[:80]), "a whole number from 1")
+    return int(text)
+
+
+def _groups(kinds: pd.DataFrame) -> tuple[RefusedGroup, ...]:
     counts: Counter[tuple[str, str]] = Counter()
     last: dict[tuple[str, str], pd.Timestamp] = {}
-    for contract, reasons, known in zip(held["contract"], held["reasons"], held["known_time"], strict=True):
-        for reason in reasons:
-            counts[contract, reason] += 1
+    for contract, reasons, rows, known in kinds[["contract", "reasons", "rows", "last"]].itertuples(index=False):
+        for reason in json.loads(reasons):
+            counts[contract, reason] += int(rows)
             last[contract, reason] = max(known, last.get((contract, reason), known))
     found = [RefusedGroup(*key, count, last[key]) for key, count in counts.most_common(_MOST_ROWS)]
     return tuple(sorted(found, key=lambda each: (-each.rows, each.contract, each.reason)))
@@ -119,7 +131,7 @@ def _refused(row: Mapping[Hashable, Any]) -> RefusedRow:
     return RefusedRow(
         entry=str(row["entry"]),
         contract=str(row["contract"]),
-        reasons=tuple(row["reasons"]),
+        reasons=tuple(json.loads(row["reasons"])),
         values=tuple((str(name), _short(value)) for name, value in pairs if value is not None),
         known=row["known_time"],
     )

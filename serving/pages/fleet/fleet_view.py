@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from models.alarms import Alarm
 from serving.pages.charts.sparkline import Sparkline, sparklines
 from serving.pages.fleet.fleet_filter import ALL, FleetFilter, read_filter
-from serving.pages.fleet_state.alarms import Alarm, open_alarms
+from serving.pages.fleet_state.alarms import open_alarms
 from serving.pages.fleet_state.drivers import DriverShown, Explained, explain
 from serving.pages.fleet_state.places import Place, machine_places
 from serving.pages.fleet_state.risks import Risk, newest_risks
@@ -35,7 +36,7 @@ class Machine:
     place: Place
     status: Status
     risks: tuple[Risk, ...]  # the highest first
-    alarms: tuple[Alarm, ...]  # the one whose claim is over first at first; without those that are held back
+    alarms: tuple[Alarm, ...]  # that are open, the one whose claim is over first at first
 
     @property
     def risk(self) -> Risk | None:
@@ -67,7 +68,7 @@ class FleetView:
     rows: tuple[FleetRow, ...]
     total: int  # machines that the filter takes, on all pages
     machines: int  # all there are
-    alarms: int  # machines with an open alarm
+    alarms: int  # that are open
     by_status: Mapping[StatusCode, int]
     plants: tuple[str, ...]
     lines: tuple[str, ...]
@@ -99,7 +100,7 @@ def fleet_view(worker: "WorkerContext", query: Mapping[str, str]) -> FleetView:
         rows=_rows(worker, kept[first : first + size], shown),
         total=len(kept),
         machines=len(machines),
-        alarms=sum(bool(one.alarms) for one in machines),
+        alarms=sum(len(one.alarms) for one in machines),
         by_status=dict.fromkeys(STATUSES, 0) | Counter(one.status.code for one in machines),
         plants=_names(one.place.plant for one in machines),
         lines=_names(one.place.line for one in within),
@@ -116,24 +117,15 @@ def read_machines(worker: "WorkerContext", shown: ShownTime) -> tuple[list[Machi
     for asset in risks:  # of machines that are recorded no more
         places.setdefault(asset, Place(asset, asset, None, None, None))
     state = statuses(worker, places.values(), shown)
-    # Of equal predictions' times there is one object, so that few are subtracted.
-    claims = {(id(risk.closes), id(risk.as_of)): risk for each in risks.values() for risk in each}
-    longest = max((risk.closes - risk.as_of for risk in claims.values()), default=_NO_TIME)
     presents = {asset: status.at for asset, status in state.items()}
-    names = [model.name for model in models]
-    alarms = open_alarms(worker, names, presents, longest, shown)
+    alarms = open_alarms(worker, models, presents, shown)
     machines = []
     for asset, place in places.items():
-        own, ranked = _to_act_on(alarms.get(asset, ()), state[asset]), risks.get(asset, ())
+        own, ranked = alarms.get(asset, ()), risks.get(asset, ())
         if len(ranked) > 1:
             ranked = tuple(risk for _, risk in sorted((one.rank(presents[asset]), one) for one in ranked))
         machines.append(Machine(place, state[asset], ranked, own))
-    return machines, names
-
-
-def _to_act_on(alarms: Sequence[Alarm], status: Status) -> tuple[Alarm, ...]:
-    """Leave out alarms that are held back, and those of what is out of service."""
-    return () if status.code == "retired" else tuple(alarm for alarm in alarms if not alarm.held_back)
+    return machines, [model.name for model in models]
 
 
 def _takes(chosen: FleetFilter, machine: Machine) -> bool:

@@ -79,11 +79,11 @@ def newest_risks(
 ) -> tuple[list[AnsweringModel], dict[str, tuple[Risk, ...]]]:
     """Return the models that have predicted, and what each last predicted for each machine, in no order."""
     engine = worker.predictor.log.commit.engine()
-    models = answering_models(engine, until=shown.at)
+    models = answering_models(engine, until=shown.at, made_by=shown.known_by)
     if not models:
         return [], {}
-    newest = newest_of_assets(engine, until=shown.at)
-    frames = [newest, *_of_other_models(worker, models, places, newest, shown.at)]
+    newest = newest_of_assets(engine, until=shown.at, made_by=shown.known_by)
+    frames = [newest, *_of_other_models(worker, models, places, newest, shown)]
     found: dict[str, list[Risk]] = {}
     for risk in (risk for frame in frames for risk in risks_of(frame)):
         found.setdefault(risk[0], []).append(risk[1])
@@ -121,7 +121,7 @@ def _of_other_models(
     models: list[AnsweringModel],
     places: Mapping[str, Place],
     newest: pd.DataFrame,
-    until: pd.Timestamp,
+    shown: ShownTime,
 ) -> Iterator[pd.DataFrame]:
     """Read what each model said of the machines of its type that another model has predicted for since."""
     engine = worker.predictor.log.commit.engine()
@@ -130,7 +130,8 @@ def _of_other_models(
         of_type = _type(places, model.asset)
         others = [asset for asset, name in latest.items() if name != model.name and _type(places, asset) == of_type]
         if others:
-            yield newest_of_model(engine, model.name, others, since=model.as_of - _OLDEST, until=until)
+            since = model.as_of - _OLDEST
+            yield newest_of_model(engine, model.name, others, since=since, until=shown.at, made_by=shown.known_by)
 
 
 def _type(places: Mapping[str, Place], asset: str) -> str | None:

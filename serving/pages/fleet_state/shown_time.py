@@ -26,6 +26,11 @@ class ShownTime:
     live: bool  # whether that is now
 
     @property
+    def known_by(self) -> pd.Timestamp | None:
+        """Return by when something must have been known to be shown; None where that is now."""
+        return None if self.live else self.at
+
+    @property
     def query(self) -> dict[str, str]:
         """Return the parameter that shows another page at the same time."""
         return {} if self.live else {PARAMETER: format_instant(self.at)}

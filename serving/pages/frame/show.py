@@ -8,13 +8,17 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import jinja2
+import pandas as pd
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from serving.http import request_context
+from serving.http.callers.page_answers import action_of
+from serving.http.errors import FAILED as SERVER_ERROR
 from serving.http.errors import UNAVAILABLE, ApiError, to_api_error
+from serving.http.request_context import RequestContext
 from serving.http.responses import API_ERROR_HEADER
 from serving.pages.frame.form_tokens import FormTokens
 from serving.pages.frame.forms import Form, read_form
@@ -75,8 +79,8 @@ def page_route(path: str, worker: Worker, gather: Gather) -> Route:
 def form_route(path: str, worker: Worker, act: Act, *, action: str | None = None) -> Route:
     """Build the route that a form is sent to: `act` does it, and the viewer goes on to another page.
 
-    `form_scopes` says who may send it. That somebody did is recorded as `action`, such as ``"alarm.silence"``, or else
-    as the path.
+    `form_scopes` says who may send it. That somebody does is recorded as `action`, such as ``"alarm.silence"``, or else
+    as the path, before it is done, and how it ended after that.
     """
     needed = form_scopes(path)
 
@@ -89,14 +93,32 @@ def form_route(path: str, worker: Worker, act: Act, *, action: str | None = None
         context.action, context.subject = action or path, next(map(str, request.path_params.values()), None)
 
         def gather(at: "WorkerContext", asked: PageRequest) -> Response:
-            done = act(at, asked, form)
-            context.subject = done.subject or context.subject
+            done = _recorded(context, lambda: act(at, asked, form))
             query = f"{'&' if '?' in done.path else '?'}{notice_query(done.notice)}" if done.notice else ""
             return RedirectResponse(f"{asked.url(done.path)}{query}", status_code=_SEE_OTHER)
 
         return await run_in_threadpool(_answer, request, worker, gather, needed)
 
     return Route(path, post, methods=["POST"])
+
+
+def _recorded(context: RequestContext, act: Callable[[], Done]) -> Done:
+    """Do what a form asks for between the records that it was begun and how it ended."""
+    log, at, name = context.actions, pd.Timestamp.now("UTC").as_unit("us"), context.action or ""
+    if log is None:
+        return act()
+    number, status = log.begin(action_of(context, name, 0, at)), SERVER_ERROR
+    context.action_begun = True
+    try:
+        done = act()
+        context.subject, status = done.subject or context.subject, _SEE_OTHER
+        return done
+    except Exception as error:
+        status = to_api_error(error).status
+        raise
+    finally:
+        # Here rather than with the response: a request that is given up in the meantime may be done all the same.
+        log.end(number, action_of(context, name, status, at))
 
 
 def _answer(request: Request, worker: Worker, gather: Gather, needed: tuple[str, ...]) -> Response:

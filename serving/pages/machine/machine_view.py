@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from data_contracts.records.answer_records import Answer, find_answers
-from data_contracts.records.overview.fleet_predictions import answering_models, newest_of_asset, recent_alerts
+from data_contracts.records.overview.fleet_predictions import answering_models, newest_of_asset
+from models.alarms import Alarm
 from serving.http.errors import NOT_FOUND, ApiError
 from serving.pages.alarms.rows import AlarmRow, alarm_rows
 from serving.pages.charts.line_chart import Span, TimeFrame
-from serving.pages.fleet_state.alarms import Alarm, open_alarms, past_alarms
+from serving.pages.fleet_state.alarms import alarms_since
 from serving.pages.fleet_state.drivers import DriverShown, Explained, explain
 from serving.pages.fleet_state.places import Place, machine_places
 from serving.pages.fleet_state.risks import Risk, risks_of
@@ -85,7 +86,9 @@ def machine_view(worker: "WorkerContext", asset: str, query: Mapping[str, str]) 
     shown = shown_time(worker, query)
     chosen, place = read_query(query, shown.query), _place(worker, asset, shown)
     status = statuses(worker, [place], shown)[asset]
-    risks, past, current = _predicted(worker, asset, status, chosen, shown)
+    risks = _risks(worker, asset, status, shown)
+    alarms = _alarms(worker, asset, risks, status, chosen, shown)
+    past = [alarm for alarm in alarms if alarm.last_alert > status.at - chosen.span]
     explained = {risk.model: explain(worker, {asset: risk}, shown)[asset] for risk in risks}
     history = work_history(worker, asset, past, shown)
     window = _window(worker, risks)
@@ -101,8 +104,8 @@ def machine_view(worker: "WorkerContext", asset: str, query: Mapping[str, str]) 
         risks=risks,
         explained=explained,
         abstention=_abstention(worker, asset, risks, status, shown),
-        alarms=tuple(alarm for alarm in current if not alarm.held_back and status.code != "retired"),
-        alarm_rows=_alarm_rows(worker, asset, shown),
+        alarms=tuple(sorted((one for one in alarms if one.is_open), key=lambda one: one.closes)),
+        alarm_rows=_alarm_rows(worker, alarms, shown),
         courses=risk_courses(worker, asset, risks, past, marks, TimeFrame(status.at - chosen.span, status.at)),
         trends=sensor_trends(readings, drivers, chosen.channel, frame, marks, _spans(past, risks, window)),
         channels=readings.channels,
@@ -113,11 +116,11 @@ def machine_view(worker: "WorkerContext", asset: str, query: Mapping[str, str]) 
     )
 
 
-def _alarm_rows(worker: "WorkerContext", asset: str, shown: ShownTime) -> tuple[AlarmRow, ...]:
-    """Return the alarms that findings are asked for; none where the past is shown, or no model answers."""
-    if not shown.live or worker.watch.current is None:
+def _alarm_rows(worker: "WorkerContext", alarms: Sequence[Alarm], shown: ShownTime) -> tuple[AlarmRow, ...]:
+    """Return the alarms that findings are asked for; none where the past is shown."""
+    if not shown.live:
         return ()
-    return tuple(alarm_rows(worker, since=shown.at - _ASKED_FOR, asset=asset))
+    return alarm_rows(worker, [one for one in alarms if one.closes > shown.at - _ASKED_FOR], shown)
 
 
 def _place(worker: "WorkerContext", asset: str, shown: ShownTime) -> Place:
@@ -129,22 +132,28 @@ def _place(worker: "WorkerContext", asset: str, shown: ShownTime) -> Place:
     return places.get(asset, Place(asset, asset, None, None, None))
 
 
-def _predicted(
-    worker: "WorkerContext", asset: str, status: Status, chosen: MachineQuery, shown: ShownTime
-) -> tuple[tuple[Risk, ...], list[Alarm], tuple[Alarm, ...]]:
-    """Return the newest prediction of each model, the alarms of the span that is shown, and those that are open."""
+def _risks(worker: "WorkerContext", asset: str, status: Status, shown: ShownTime) -> tuple[Risk, ...]:
+    """Return the newest prediction of each model, the highest risk first."""
     engine = worker.predictor.log.commit.engine()
-    models = [model.name for model in answering_models(engine, until=shown.at)]
-    found = [risk for _, risk in risks_of(newest_of_asset(engine, asset, models, until=shown.at))]
-    risks = tuple(risk for _, risk in sorted((one.rank(status.at), one) for one in found))
-    names = [risk.model for risk in risks]
-    if not names:
-        return (), [], ()
-    alerts = recent_alerts(engine, names, since=status.at - chosen.span, until=shown.at, asset=asset)
-    past = [alarm for model, rows in alerts.groupby("model_name") for alarm in past_alarms(worker, str(model), rows)]
-    longest = max(risk.closes - risk.as_of for risk in risks)
-    current = open_alarms(worker, names, {asset: status.at}, longest, shown, asset=asset)
-    return risks, past, current.get(asset, ())
+    models = [model.name for model in answering_models(engine, until=shown.at, made_by=shown.known_by)]
+    newest = newest_of_asset(engine, asset, models, until=shown.at, made_by=shown.known_by)
+    found = [risk for _, risk in risks_of(newest)]
+    return tuple(risk for _, risk in sorted((one.rank(status.at), one) for one in found))
+
+
+def _alarms(
+    worker: "WorkerContext",
+    asset: str,
+    risks: Sequence[Risk],
+    status: Status,
+    chosen: MachineQuery,
+    shown: ShownTime,
+) -> list[Alarm]:
+    """Return the alarms of the span that is shown, and those that findings are asked for, the latest first."""
+    if not risks:
+        return []
+    since = min(status.at - chosen.span, shown.at - _ASKED_FOR)
+    return alarms_since(worker, since, shown, asset=asset, presents={asset: status.at})
 
 
 def _window(worker: "WorkerContext", risks: Sequence[Risk]) -> pd.Timedelta | None:
@@ -156,7 +165,7 @@ def _window(worker: "WorkerContext", risks: Sequence[Risk]) -> pd.Timedelta | No
 
 
 def _spans(past: Sequence[Alarm], risks: Sequence[Risk], window: pd.Timedelta | None) -> list[Span]:
-    spans = [Span("alarm", one.since, one.last_alert, one.model) for one in past if not one.held_back]
+    spans = [Span("alarm", one.since, one.last_alert, one.model) for one in past]
     if risks and window:
         spans.append(Span("window", risks[0].as_of - window, risks[0].as_of, risks[0].model))
     return spans

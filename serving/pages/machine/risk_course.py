@@ -11,8 +11,8 @@ import pandas as pd
 
 from data_contracts.records.asset_records import answers_of
 from data_contracts.records.overview.fleet_predictions import course_of
+from models.alarms import Alarm
 from serving.pages.charts.line_chart import LineChart, Mark, Span, TimeFrame, line_chart
-from serving.pages.fleet_state.alarms import Alarm
 from serving.pages.fleet_state.risks import Risk
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def risk_courses(
         measure, values = _values(worker, own)
         if measure is None or not len(own):
             continue
-        of_model = [alarm for alarm in alarms if alarm.model == risk.model and not alarm.held_back]
+        of_model = [alarm for alarm in alarms if alarm.model == risk.model]
         chart = line_chart(
             f"risk-{number}",
             own["as_of"],

@@ -8,9 +8,9 @@ import pandas as pd
 
 from data_contracts.ingestion.reported_work import latest_work
 from data_contracts.records.asset_records import latest_asset_outcomes
+from models.alarms import Alarm
 from models.labels.labels import known_rows
 from serving.pages.charts.line_chart import Mark
-from serving.pages.fleet_state.alarms import Alarm
 from serving.pages.fleet_state.shown_time import ShownTime
 
 if TYPE_CHECKING:
@@ -79,15 +79,14 @@ def _alarms(worker: "WorkerContext", asset: str, alarms: list[Alarm], shown: Sho
     ordered = sorted(known.to_dict("records"), key=lambda row: (row["state"] != _PENDING, row["model_version"]))
     states = {(row["model_name"], row["at"]): row["state"] for row in ordered}
     for alarm in alarms:
-        if not alarm.held_back:
-            yield Happened(
-                "alarm",
-                alarm.opened,
-                alarm.prediction_id,
-                alarm.model,
-                outcome=states.get((alarm.model, alarm.opened)),
-                until=alarm.last_alert,
-            )
+        yield Happened(
+            "alarm",
+            alarm.opened,
+            alarm.prediction_id,
+            alarm.model,
+            outcome=states.get((alarm.model, alarm.opened)),
+            until=alarm.last_alert,
+        )
 
 
 def _text(value: Any) -> str | None:

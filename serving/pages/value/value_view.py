@@ -121,7 +121,7 @@ def _ledger(worker: "WorkerContext", asked: PageRequest, plants: tuple[str, ...]
         now=worker.predictor.clock(),
         costs=worker.costs,
         settings=worker.value,
-        scope=Scope(plant, since, until),
+        scope=Scope(plant, since, until, asked.formats.zone),
         gap=counting.gap,
         reporting_delay=counting.reporting_delay,
     )
