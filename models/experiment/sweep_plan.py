@@ -36,7 +36,7 @@ class SearchRange:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
-SearchChoices = Annotated[tuple[Any, ...], Field(min_length=1)]
+SearchChoices = tuple[Any, ...]
 
 
 @configuration
@@ -58,3 +58,8 @@ class SweepPlan:
     """Trials learn from, and are judged at, every n-th cut-off of an asset; what is chosen is trained on all."""
     choice: Literal["simplest", "best"] = "simplest"
     """Which trial is chosen: the simplest within one standard error of the best, or the best."""
+
+    def __post_init__(self) -> None:
+        for key, values in self.space.items():
+            if isinstance(values, tuple) and not values:
+                raise WrongValueError(f"space.{key}", "is an empty list", "at least one value")

@@ -44,7 +44,7 @@ def refuse_unsearchable(experiment: Experiment) -> None:
         raise UsageError(
             "features.budget", "features.keep, which trials share", "Search without it, and add it to what was chosen"
         )
-    if learns_lives(experiment.estimator.kind):
+    if experiment.target != "anomaly" and learns_lives(experiment.estimator.kind):
         found = f"the estimator {experiment.estimator.kind!r}, which learns lives"
         raise UsageError(found, "one that learns labels", "Choose its keys by hand, see `forewarn compare`")
     if experiment.target == "anomaly":

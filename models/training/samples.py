@@ -146,7 +146,7 @@ def draw_samples(
         booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
         learned_until=cut_offs.learned_until,
     )
-    if learns_lives(experiment.estimator.kind):
+    if experiment.target != "anomaly" and learns_lives(experiment.estimator.kind):
         known = drawn[cut_offs.excluded.isna()]
         return _with_lives(experiment, history, known, samples, cut_offs.learned_until)
     if experiment.target == "remaining_life" and experiment.evaluation.interval_level:
