@@ -13,7 +13,6 @@ from data_contracts.errors import ModelError
 from data_contracts.tables.history import History
 from features.clock import Clock, clock_of
 from features.telemetry.machines import replacements
-from models.estimators.estimators import learns_lives
 from models.experiment.condition_outcomes import check_condition, outcome_history, threshold_of
 from models.experiment.experiment import Experiment
 from models.labels.breakdowns import NO_TIME, breakdown_span
@@ -146,7 +145,7 @@ def draw_samples(
         booked_again=count_booked_again(history.failures, known_until, observation_rule(experiment).breakdown),
         learned_until=cut_offs.learned_until,
     )
-    if experiment.target != "anomaly" and learns_lives(experiment.estimator.kind):
+    if _learns_lives(experiment):
         known = drawn[cut_offs.excluded.isna()]
         return _with_lives(experiment, history, known, samples, cut_offs.learned_until)
     if experiment.target == "remaining_life" and experiment.evaluation.interval_level:
@@ -156,6 +155,13 @@ def draw_samples(
     known = drawn[cut_offs.excluded.isna()]
     partly, intervals = _label_intervals(experiment, history, known, train, cut_offs.learned_until)
     return replace(samples, partly=partly, intervals=intervals)
+
+
+def _learns_lives(experiment: Experiment) -> bool:
+    # Here, since a listener needs the rules of observation above, and not the libraries of learners, which take seconds.
+    from models.estimators.estimators import learns_lives
+
+    return experiment.target != "anomaly" and learns_lives(experiment.estimator.kind)
 
 
 def _without(split: Split, excluded: "pd.Series[str]") -> Split:
