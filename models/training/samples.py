@@ -158,7 +158,7 @@ def draw_samples(
 
 
 def _learns_lives(experiment: Experiment) -> bool:
-    # Here, since a listener needs the rules of observation above, and not the libraries of learners, which take seconds.
+    # Here, since a listener needs the rules of observation above without the libraries of learners, which take seconds.
     from models.estimators.estimators import learns_lives
 
     return experiment.target != "anomaly" and learns_lives(experiment.estimator.kind)
