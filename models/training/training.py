@@ -70,6 +70,8 @@ class Trained:
         How the columns were chosen; None where all stay.
     tags
         What its version is tagged with besides.
+    train_samples
+        The training samples: ``asset``, ``as_of`` and ``target``.
     """
 
     experiment: Experiment
@@ -90,6 +92,7 @@ class Trained:
     by_plant: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     columns_reason: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    train_samples: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["asset", "as_of", "target"]))
 
     @property
     def predictions_digest(self) -> str:
@@ -170,6 +173,7 @@ def train(
         booked_again=samples.booked_again,
         by_plant=by_plant,
         columns_reason=fitted.columns_reason,
+        train_samples=samples.train[["asset", "as_of", "target"]],
     )
 
 

@@ -11,6 +11,7 @@ from pipelines.terminal.metrics import format_metric, metrics_table
 from pipelines.terminal.tables import column_table, format_minute, yes_or_no
 
 if TYPE_CHECKING:
+    from models.canaries.report import LeakReport
     from models.registry.promotion import Promoted
     from models.registry.reproduce import Reproduction
     from pipelines.jobs.train import TrainResult
@@ -65,6 +66,7 @@ def train(result: "TrainResult") -> Group:
     ]
     if result.by_plant:
         parts += [Text("\neach plant by a model of the others"), _plants(result)]
+    parts += leak_lines(result.leaks)
     parts += data_renderers.unmatched_lines(result.unmatched)
     if result.without_champion:
         parts.append(Text(f"\nIt did not become the champion. {result.champion_reason}", style="yellow"))
@@ -72,6 +74,13 @@ def train(result: "TrainResult") -> Group:
     elif result.champion_reason.startswith("Promoted by request"):
         parts.append(Text(f"\n{result.champion_reason}", style="yellow"))
     return Group(*parts)
+
+
+def leak_lines(report: "LeakReport") -> list[RenderableType]:
+    """Render what the canaries found: the verdict, coloured where it is none, and the figures."""
+    verdict, *figures = report.sentences
+    style = "red" if report.leaks else "yellow" if report.findings else "dim"
+    return [Text(f"\n{verdict}", style=style), *(Text(line, style="dim") for line in figures)]
 
 
 def own_baselines(result: "OwnBaselinesResult") -> Group:

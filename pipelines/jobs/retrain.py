@@ -1,6 +1,6 @@
 """Train a challenger, compare it with the champion, and promote it if it is better."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,6 +12,8 @@ from data_contracts.records.records import Decision, Promotion, add_decision, op
 from data_contracts.tables.blocks.block_engine import BlockEngine
 from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
+from models.canaries.check import check_leaks
+from models.canaries.report import ALLOWED_TAG
 from models.registry.promise_status import PromiseStatus, promise_status
 from models.registry.promotion import Records, carry_out, complete_ledger
 from models.registry.registry import CHALLENGER, Registry
@@ -136,11 +138,20 @@ def _train_challenger(
     registry = Registry(workspace)
     registry.refuse_unusable_key(needed=True)
     trained = train(experiment, holdout.history, known_until=holdout.now, progress=progress)
+    leaks = check_leaks(experiment, holdout.history, trained, progress=progress)
+    if ALLOWED_TAG not in champion.model.tags:
+        leaks.refuse()
+    trained = replace(trained, tags={**trained.tags, **leaks.tags, **_allowed(champion.model.tags)})
     lease.check()
     version = registry.register(trained, revision=code_revision())
     lease.check()
     registry.set_alias(champion.model.name, CHALLENGER, version)
     return monitored_model(registry.load(champion.model.name, version))
+
+
+def _allowed(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return that a leak was allowed, where it was with the champion: its challengers learn from the same columns."""
+    return {ALLOWED_TAG: tags[ALLOWED_TAG]} if ALLOWED_TAG in tags else {}
 
 
 def _compare(workspace: Workspace, holdout: Holdout, challenger: MonitoredModel, settings: Settings) -> Comparison:

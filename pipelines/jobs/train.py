@@ -1,7 +1,7 @@
 """Train and register the model that an experiment describes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -17,13 +17,15 @@ from data_contracts.tracing.spans import traced
 from data_contracts.workspace import Workspace
 from features.clock import TIME, Clock
 from models.assessment.first_champion import FirstChampion, judge_first
+from models.canaries.check import check_leaks
+from models.canaries.report import ALLOWED_TAG, LeakReport
 from models.experiment.experiment import Experiment
 from models.registry.promotion import promote
 from models.registry.registry import Registry
 from models.registry.revision import code_revision
 from models.training.left_out import booked_again_sentence, left_out_sentence
 from models.training.samples import OneOutcomeError, observation_rule
-from models.training.training import train
+from models.training.training import Trained, train
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class TrainResult:
     understood: tuple[str, ...] = ()  # how the experiment's file was understood
     n_columns: int = 0
     columns_reason: str | None = None  # how the columns were chosen; None where all stay
+    leaks: LeakReport = field(default_factory=LeakReport)  # whether it leans on what it cannot know
 
     @property
     def exit_status(self) -> int:
@@ -90,6 +93,7 @@ class TrainResult:
             **({} if self.condition_unit is None else {"condition_unit": self.condition_unit}),
             **({} if self.clock == TIME else {"clock": self.clock.name}),
             **({"understood": list(self.understood)} if self.understood else {}),
+            "leak_report": self.leaks.to_dict(),
             **self.metrics,
             **({"by_plant": {name: dict(own) for name, own in self.by_plant.items()}} if self.by_plant else {}),
         }
@@ -104,6 +108,7 @@ def train_experiment(
     actor: str = "forewarn",
     insist: bool = False,
     strict: bool = False,
+    allow_leak: bool = False,
     engine: BlockEngine | None = None,
     progress: ProgressCallback = silent,
 ) -> TrainResult:
@@ -112,6 +117,9 @@ def train_experiment(
     `insist` makes it the first champion in any case; `UsageError` if there is a champion, which a later version can
     only replace by comparison or by `forewarn models promote`. The promotion is by `actor`. With `strict` the result's
     exit status is 1 if reports match no telemetry. The features are computed by `engine`, in this process if None.
+
+    A model that leans on what it cannot know is a `LeakError`, and nothing is registered, unless `allow_leak`: that is
+    written on the version.
     """
     registry, name = Registry(workspace), experiment.model_name
     registry.refuse_unusable_key()
@@ -128,7 +136,10 @@ def train_experiment(
         trained = train(experiment, history, progress=progress)
     except OneOutcomeError as error:
         raise _with_cause(error, unmatched, len(list_rows(workspace, "failures"))) from error
-    version = registry.register(trained, revision=code_revision())
+    leaks = check_leaks(experiment, history, trained, progress=progress)
+    if not allow_leak:
+        leaks.refuse()
+    version = registry.register(_with_leaks(trained, leaks, actor), revision=code_revision())
     present = registry.champion(name)
     judged = _judged(judge_first(trained.evaluation.metrics), present, insist=insist)
     if judged.accepted and workspace.signing.required and not workspace.signing.key:
@@ -171,7 +182,14 @@ def train_experiment(
         strict=strict,
         n_columns=len(trained.artifact.columns),
         columns_reason=trained.columns_reason,
+        leaks=leaks,
     )
+
+
+def _with_leaks(trained: Trained, leaks: LeakReport, actor: str) -> Trained:
+    """Tag a trained model with what the canaries found, and with who registers it all the same."""
+    allowed = {ALLOWED_TAG: f"by {actor}: {leaks.verdict}"[:1000]} if leaks.leaks else {}
+    return replace(trained, tags={**trained.tags, **leaks.tags, **allowed})
 
 
 def _with_cause(error: OneOutcomeError, unmatched: Unmatched, quarantined: int) -> OneOutcomeError:

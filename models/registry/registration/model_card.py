@@ -14,6 +14,7 @@ from features.clock import Clock
 from features.names import format_duration
 from features.telemetry.gaps import Gaps
 from features.telemetry.regimes import Regimes
+from models.canaries.report import ALLOWED_TAG, REPORT_TAG, LeakReport
 from models.outcomes.error_rates import Rate
 from models.refitting.agreement import RefitAgreement
 from models.refitting.tags import AGREEMENT, refit_of
@@ -45,6 +46,7 @@ def model_card(trained: Trained, tags: Mapping[str, str]) -> str:
         _figures(trained) if refit_of(tags) is None else _refit(trained, tags),
         *_intervals(trained),
         _alerts(trained),
+        *_leaks(tags),
         _limits(trained),
     )
     return "\n\n".join([f"# {trained.experiment.model_name}", *parts, _columns(trained)]) + "\n"
@@ -211,6 +213,15 @@ def _intervals(trained: Trained) -> Iterable[str]:
     )
     head = (f"predicted{unit}", "training assets", "test samples held", f"mean width{unit}")
     return [f"## Intervals\n\n{text}\n\n" + _table(head, rows)]
+
+
+def _leaks(tags: Mapping[str, str]) -> Iterable[str]:
+    """Say what the canaries found; nothing of a version they did not look at, such as a refit."""
+    if REPORT_TAG not in tags:
+        return []
+    sentences = LeakReport.from_dict(json.loads(tags[REPORT_TAG])).sentences
+    allowed = [f"It was registered all the same {tags[ALLOWED_TAG]}."] if ALLOWED_TAG in tags else []
+    return ["## Leaks\n\n" + "\n\n".join([*(f"{each[:1].upper()}{each[1:]}." for each in sentences), *allowed])]
 
 
 def _number_or(value: float, word: str) -> str:

@@ -18,6 +18,7 @@ def train(
     override: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     promote: Annotated[bool, Parameter(negative="")] = False,
     strict: Annotated[bool, Parameter(negative="")] = False,
+    allow_leak: Annotated[bool, Parameter(negative="")] = False,
     options: Shared = DEFAULTS,
 ) -> Any:
     """Train and register the predictor that an experiment describes.
@@ -35,6 +36,8 @@ def train(
         Make the first version the champion in any case; the ledger says that it was asked for.
     strict : bool
         Exit with status 1 if stored reports match no telemetry.
+    allow_leak : bool
+        Register a model that leans on what it cannot know all the same; that is written on the version.
     options : Options
         The workspace and the form of the output.
     """
@@ -51,7 +54,7 @@ def train(
     workspace, now = options.open(), pd.Timestamp.now("UTC")
     engines = compute_engine(settings_of(workspace).compute, workspace)
     with termination_interrupts(), engines as engine, bars() as progress:
-        actor = person() if promote else "forewarn"
+        actor = person() if promote or allow_leak else "forewarn"
         result = train_experiment(
             workspace,
             loaded.experiment,
@@ -59,6 +62,7 @@ def train(
             actor=actor,
             insist=promote,
             strict=strict,
+            allow_leak=allow_leak,
             engine=engine,
             progress=progress,
         )
