@@ -1,10 +1,10 @@
 """What columns cost at the endpoint: an estimate for one asset at one cut-off."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
-from features.calculators.costs import series_cost
+from features.calculators.costs import CostTable, cost_table, series_cost
 from features.names import format_kind, parse_name
 
 
@@ -16,6 +16,7 @@ class ColumnCost:
     """
 
     samples: Mapping[str, int]  # readings of each kind (a channel, or a channel in a window)
+    table: CostTable = field(default_factory=cost_table, repr=False)
 
     def seconds(self, columns: Iterable[str]) -> float:
         """Estimate the processor time of columns of one asset at one cut-off, on one thread.
@@ -33,7 +34,7 @@ class ColumnCost:
             kind, feature = kind_and_feature(column)
             if kind in self.samples:
                 by_kind.setdefault(kind, []).append(feature)
-        return sum((series_cost(features, self.samples[kind]) for kind, features in by_kind.items()), 0.0)
+        return sum((series_cost(features, self.samples[kind], self.table) for kind, features in by_kind.items()), 0.0)
 
 
 @lru_cache(maxsize=100_000)

@@ -19,7 +19,7 @@ from features.recipe.selection import informative_columns, most_related
 from models.experiment.condition_outcomes import feature_channels, outcome_history
 from models.experiment.experiment import Experiment
 from models.training.columns.budget_curve import BudgetPoint, RankedColumns, budget_curve
-from models.training.columns.budgeted import check_required, within_budget
+from models.training.columns.budgeted import affordable, within_budget
 from models.training.columns.series_lengths import measure_series
 from models.training.learners.validation_folds import folds, interval_folds
 from models.training.permutation_importance import permutation_importance
@@ -163,10 +163,12 @@ def _rank(
     optional = [column for column in columns if column not in required]
     if cost is None and keep >= len(optional):
         return _Ranking(columns, in_order, pd.Series(dtype=np.float64), ())
+    if cost is not None and experiment.features.budget is not None:
+        optional = affordable(optional, cost, experiment.features.budget, in_order)
     most = _CANDIDATES_PER_KEPT * keep if keep else _CANDIDATES_OF_A_BUDGET
     candidates = most_related(features[optional], target, most)
     importance = permutation_importance(experiment, features, (*candidates, *sorted(required)), target)
-    related = most_related(features[list(candidates)], target, keep or 1)
+    related = most_related(features[list(candidates)], target, keep if cost is None else 1)
     return _Ranking(columns, in_order, importance[list(candidates)], related)
 
 
@@ -206,7 +208,6 @@ def _helpful(experiment: Experiment, ranking: _Ranking, cost: ColumnCost | None)
     if cost is None or budget is None:
         best = set(importance[importance > 0].sort_values(ascending=False, kind="stable").index[:keep])
         return best, f"{len(best):,} of {ranking.n_optional:,} columns, those that help most on assets held out"
-    check_required(ranking.required, cost, budget)
     best = set(within_budget(importance, cost, budget.total_seconds(), ranking.required, keep))
     spent = 1000 * cost.seconds([*best, *ranking.required])
     return best, (

@@ -37,7 +37,7 @@ NOISE = (
     "windows.stride=24h",
 )
 BY_TIME = ("split.folds=3",)
-BUDGET = ("split.folds=2", "features.tsfresh=['mean', 'skewness']", "features.keep=0", 'features.budget="0.05ms"')
+BUDGET = ("split.folds=2", "features.tsfresh=['mean', 'skewness']", "features.keep=0", 'features.budget="0.3ms"')
 BY_ASSET = ("split.kind=asset", "split.test=m2[0-3]", "split.validation=0.9", "split.folds=4")
 
 

@@ -31,7 +31,7 @@ def within_budget(
     --------
     >>> cost = ColumnCost({"volt": 100})
     >>> importance = pd.Series({"volt__mean": 0.2, "volt__sample_entropy": 0.25, "volt__maximum": 0.1})
-    >>> within_budget(importance, cost, 12e-6)
+    >>> within_budget(importance, cost, cost.seconds(["volt__mean", "volt__maximum"]))
     ('volt__mean', 'volt__maximum')
     """
     helpful = importance[importance > 0]
@@ -56,15 +56,19 @@ def within_budget(
     return tuple(column for column in map(str, helpful.index) if column in taken)
 
 
-def check_required(required: Sequence[str], cost: ColumnCost, budget: pd.Timedelta) -> None:
-    """Refuse a budget that the columns of ``features.always`` exceed: `UsageError`."""
-    seconds = cost.seconds(required)
-    if seconds > budget.total_seconds():
+def affordable(columns: Sequence[str], cost: ColumnCost, budget: pd.Timedelta, required: Sequence[str]) -> list[str]:
+    """Return the columns that a budget buys one of beside the required ones; `UsageError` if it buys none."""
+    with_required = {column: cost.seconds([*required, column]) for column in columns}
+    bought = [column for column in columns if with_required[column] <= budget.total_seconds()]
+    if not bought:
+        least, stays = 1000 * min(with_required.values()), cost.seconds(required) > 0
+        always = " beside those of features.always" if stays else ""
         raise UsageError(
-            f"the columns of features.always cost {1000 * seconds:.3g} ms a prediction",
-            f"at most features.budget, {1000 * budget.total_seconds():.3g} ms",
-            "Raise the budget, or name fewer features in features.always",
+            f"features.budget is {1000 * budget.total_seconds():.3g} ms",
+            f"at least {least:.3g} ms, which the cheapest column costs{always}",
+            "Raise the budget" + (", or name fewer features in features.always" if stays else ""),
         )
+    return bought
 
 
 def _added(column: str, chosen: Mapping[str, Sequence[str]], cost: ColumnCost) -> float:
