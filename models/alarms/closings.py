@@ -56,6 +56,6 @@ def _retired(
     spans = retired_spans(records, now=known_until)
     ends = spans["ends"].fillna(pd.Timestamp.max.floor("us").tz_localize("UTC"))
     found: dict[str, list[tuple[pd.Timestamp, pd.Timestamp]]] = {}
-    for asset, *span in zip(spans["asset"].tolist(), spans["begins"].tolist(), ends.tolist(), strict=True):
-        found.setdefault(asset, []).append((span[0], span[1]))
+    for asset, begins, end in zip(spans["asset"].tolist(), spans["begins"].tolist(), ends.tolist(), strict=True):
+        found.setdefault(asset, []).append((begins, end))
     return {asset: tuple(own) for asset, own in found.items()}

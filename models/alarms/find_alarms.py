@@ -17,8 +17,8 @@ from models.alarms.alarm import Alarm
 from models.alarms.closings import Closings
 from models.alarms.merging import merged
 from models.artifact.announcement import USUAL_GAP
+from models.labels.breakdowns import NO_TIME
 
-_NO_TIME = pd.Timedelta(0)
 _NONE: Mapping[str, pd.Timestamp] = MappingProxyType({})
 
 
@@ -108,7 +108,7 @@ def _of_model(
     presents: Mapping[str, pd.Timestamp],
     last_only: bool,
 ) -> Iterator[Alarm]:
-    claim = model.claim if model.claim > _NO_TIME else gap
+    claim = model.claim if model.claim > NO_TIME else gap
     last_since = span.since - claim
     read_from = last_since - claim  # an alarm is no longer than its claim
     alerts = recent_alerts(

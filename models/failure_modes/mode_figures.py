@@ -1,6 +1,6 @@
 """Figures of predicted failure modes on test samples, beside what is known of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -115,10 +115,3 @@ def _confused(place: int, truth: Mapping[int, Matrix], named: Mapping[int, int],
 
 def _average_precision(truth: Rows, score: Matrix) -> float:
     return float(average_precision_score(truth, score)) if truth.any() else float("nan")
-
-
-def commonest(modes: Sequence[str], probabilities: npt.ArrayLike) -> tuple[str, float]:
-    """Return the most probable mode and its share of the probability of a failure."""
-    values = np.asarray(probabilities, dtype=np.float64)
-    place = int(values.argmax())
-    return modes[place], float(values[place] / max(values.sum(), np.finfo(np.float64).tiny))

@@ -95,12 +95,11 @@ def _unobserved(
     end: pd.Timestamp | None,
 ) -> pd.DataFrame:
     drawn, states = _drawn_with_states(history, stride, rule, start, end)
-    known = drawn.assign(left_out=states)
-    if stride is None:
-        return known[known["left_out"] != ObservationState.OBSERVED]
-    everything = cut_offs(history, stride, start=start, end=end).merge(known, on=["asset", "as_of"], how="left")
-    everything["left_out"] = everything["left_out"].fillna(ObservationState.SILENT.value)
-    return everything[everything["left_out"] != ObservationState.OBSERVED]
+    found = drawn.assign(left_out=states)
+    if stride is not None:
+        found = cut_offs(history, stride, start=start, end=end).merge(found, on=["asset", "as_of"], how="left")
+        found["left_out"] = found["left_out"].fillna(ObservationState.SILENT.value)
+    return found[found["left_out"] != ObservationState.OBSERVED]
 
 
 def _observed(

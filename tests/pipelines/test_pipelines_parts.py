@@ -12,6 +12,7 @@ from data_contracts.contract.contract import load_contract
 from data_contracts.ingestion.ingest import ingest
 from data_contracts.records.records import open_records, predictions
 from data_contracts.tables import tables
+from models.parts import open_alarms
 from models.parts.orders.order_terms import OrderTerms, order_terms, read_order_terms
 from models.parts.orders.proposals import propose_orders
 from models.parts.orders.proposed import ProposedOrder, ProposedOrders
@@ -108,6 +109,24 @@ def test_open_alarms_and_experience_are_what_is_needed(store: Any) -> None:
     assert order.order == order.up_to - 1 > 0
     assert "expected within 12 days, 5 to arrive and 7 to the next review" in order.reason
     assert "stock 1" in order.reason
+
+
+@pytest.mark.parametrize(
+    ("modes", "share"), [({"bearing": 0.3, "spindle": 0.1, "other": 0.1}, 0.8), ({"bearing": 0.5, "other": 0.1}, 1.0)]
+)
+def test_an_alarm_takes_a_part_as_often_as_its_model_predicts_the_part_s_modes(
+    store: Any, monkeypatch: pytest.MonkeyPatch, modes: dict[str, float], share: float
+) -> None:
+    """Where the model knows each of the modes; otherwise as often as past failures were of them, here always."""
+    before = one(proposed(store)).demand
+    content = json.dumps({"modes": [{"mode": mode, "probability": value} for mode, value in modes.items()]})
+    monkeypatch.setattr(open_alarms, "answers_of", lambda _, ids: dict.fromkeys(ids, content))
+    after = one(proposed(store)).demand
+    assert before is not None
+    assert after is not None
+    assert [use.asset for use in after.alarms] == [use.asset for use in before.alarms] != []
+    expected = [use.probability * share for use in before.alarms]
+    assert [use.probability for use in after.alarms] == pytest.approx(expected)
 
 
 def test_what_open_alarms_leave_out_is_measured_by_how_far_ahead_a_failure_is(plant: Any) -> None:

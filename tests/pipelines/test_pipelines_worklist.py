@@ -18,6 +18,7 @@ from data_contracts.records.records import open_records
 from data_contracts.tables import tables
 from models.planning.cost_settings import CostSettings
 from models.planning.planning_settings import PlanningSettings
+from models.scheduling import forecasts
 from pipelines.cli import main
 from pipelines.cli.arguments import answering_model
 from pipelines.jobs.score import score_fleet
@@ -166,6 +167,24 @@ def test_files_hold_the_plan(
     assert [row["asset"] for row in german] == [row["asset"] for row in english]
     assert [row["saves"].replace(",", ".") for row in german] == [row["saves"] for row in english]
     assert float(english[0]["saves"]) == pytest.approx(lines["lines"][0]["saves"], abs=0.01)
+
+
+def test_the_failure_mode_is_named_where_the_model_tells_modes_apart(
+    plant: Any, client: httpx.Client, capsys: pytest.CaptureFixture[str], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the terminal, in the JSON, in the table and on the page; nowhere by a model that does not."""
+    plain = _worklist(plant, capsys), client.get("/ui/worklist", params=FORM).text
+    assert "mode" not in plain[0].split("left out")[0].split()
+    assert "gear" not in "".join(plain)
+    monkeypatch.setattr(forecasts, "mode_of", lambda _: {"mode": "gear", "mode_share": 0.75})
+    assert "gear 75%" in " ".join(_worklist(plant, capsys).split())
+    lines = json.loads(_worklist(plant, capsys, "--json", "--csv", f"{tmp_path}/w.csv"))["lines"]
+    assert lines
+    assert {(line["mode"], line["mode_share"]) for line in lines} == {("gear", 0.75)}
+    rows = list(csv.DictReader((tmp_path / "w.csv").open()))
+    assert {(row["mode"], row["mode_share"]) for row in rows if row["action"] == "repair"} == {("gear", "0.75")}
+    assert {(row["mode"], row["mode_share"]) for row in rows if row["action"] != "repair"} == {("", "")}
+    assert client.get("/ui/worklist", params=FORM).text.count("most probably by gear (75") == len(lines)
 
 
 @pytest.mark.parametrize(

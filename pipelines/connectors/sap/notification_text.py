@@ -54,7 +54,10 @@ def drivers_of(records: Records, prediction_id: str) -> list[str]:
     content = {} if answer is None else json.loads(answer)
     words = [str(driver["words"]) for driver in content.get("drivers") or [] if driver.get("words")]
     mode = mode_of(content)
-    return [*([f"most probably {mode['mode']} ({mode['mode_share']:.0%} if it fails)"] if mode else []), *words]
+    if not mode:
+        return words
+    share = f"{mode['mode_share']:.0%}".replace("%", " %")
+    return [f"most probably {mode['mode']} ({share} if it fails)", *words]
 
 
 def prediction_in(text: str) -> str | None:

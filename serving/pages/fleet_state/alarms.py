@@ -57,11 +57,11 @@ def alarms_since(
 
 def own_presents(worker: "WorkerContext", shown: ShownTime) -> dict[str, pd.Timestamp]:
     """Return the presents of machines whose times count cycles; others share the time that is shown."""
-    counting = [
-        place
-        for place in machine_places(worker, shown).values()
-        if place.asset_type is not None and _counts_cycles(worker, place.asset_type)
-    ]
+    places = machine_places(worker, shown).values()
+    # Contracts are looked up in a folder: once for each type, not for each machine.
+    types = {place.asset_type for place in places if place.asset_type is not None}
+    in_cycles = {asset_type for asset_type in types if _counts_cycles(worker, asset_type)}
+    counting = [place for place in places if place.asset_type in in_cycles]
     return {asset: status.at for asset, status in statuses(worker, counting, shown).items()}
 
 

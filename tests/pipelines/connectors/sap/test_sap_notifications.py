@@ -34,7 +34,7 @@ SETTLED = 11 * MINUTE
 def test_an_alarm_is_a_notification_with_its_reasons(
     workspace: Workspace, sap: SapServer, write_channel: WriteChannel, write_alarms: WriteAlarms, run: Deliver
 ) -> None:
-    """It has the object of the plant's table, a priority, the drivers in words, a link and the prediction's id."""
+    """It has the object of the plant's table, a priority, the mode and drivers in words, a link and the id."""
     write_channel(
         'objects = "objects.csv"\ncode_group = "PDM"\ncode = "0001"\n'
         'client = "100"\nfields = {MaintenancePlanningPlant = "1010"}\n'
@@ -47,7 +47,8 @@ def test_an_alarm_is_a_notification_with_its_reasons(
             {"words": "spindle vibration peaks higher than usual: 9.1 mm/s"},
             {"words": "motor\nis hot"},
             {"channel": "old"},
-        ]
+        ],
+        "modes": [{"mode": "bearing", "probability": 0.5325}, {"mode": "drive", "probability": 0.1775}],
     }
     add_predictions(
         open_records(workspace.records_url),
@@ -62,6 +63,7 @@ def test_an_alarm_is_a_notification_with_its_reasons(
     assert stored["MaintNotifLongTextForEdit"].splitlines() == [
         "Säge 1/a is expected to fail between 2026-03-01 11:00 and 2026-03-04 11:00 (Europe/Berlin), with a "
         "probability of 71 %; an alarm from 44 % on. By fleet-failure 3.",
+        "- most probably bearing (75 % if it fails)",
         "- spindle vibration peaks higher than usual: 9.1 mm/s",
         "- motor is hot",
         "https://forewarn.plant.example/ui/machines/S%C3%A4ge%201%2Fa",
